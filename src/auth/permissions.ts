@@ -1,0 +1,109 @@
+import { AuthError } from "./errors.ts"
+import { Pattern } from "./pattern.ts"
+
+/**
+ * What a user may do in one vhost: three patterns over the names of queues and exchanges, and their
+ * verdicts so far. Sessions keep their own verdicts on the path of a message (UserStore.generation).
+ */
+export interface PermissionSources {
+  readonly configure: string
+  readonly write: string
+  readonly read: string
+}
+
+/**
+ * The name under which the default exchange is checked and shown, as in RabbitMQ. Nothing else has an
+ * empty name, and `^$` must not allow publishing to it.
+ */
+export const DEFAULT_EXCHANGE_ALIAS = "amq.default"
+
+/** Verdicts kept per kind of access. Names come from clients, so there must be a bound. */
+const VERDICT_COUNT_MAX = 1_024
+
+export class VhostPermissions implements PermissionSources {
+  readonly configure: string
+  readonly write: string
+  readonly read: string
+  readonly #configure: Check
+  readonly #write: Check
+  readonly #read: Check
+
+  /** Throws AuthError if one of the expressions cannot be accepted. */
+  constructor(sources: PermissionSources) {
+    this.configure = sources.configure
+    this.write = sources.write
+    this.read = sources.read
+    this.#configure = new Check(sources.configure)
+    this.#write = new Check(sources.write)
+    this.#read = new Check(sources.read)
+  }
+
+  mayConfigure(name: string): boolean {
+    return this.#configure.test(name)
+  }
+
+  mayWrite(name: string): boolean {
+    return this.#write.test(name)
+  }
+
+  mayRead(name: string): boolean {
+    return this.#read.test(name)
+  }
+}
+
+/** The part of a user that permission checks need. */
+export interface PermissionHolder {
+  readonly permissions: ReadonlyMap<string, VhostPermissions>
+}
+
+/** Answers for all users. A user without an entry for the vhost may do nothing there. */
+export class Permissions {
+  mayConfigure(user: PermissionHolder, vhostName: string, name: string): boolean {
+    return user.permissions.get(vhostName)?.mayConfigure(name) ?? false
+  }
+
+  mayWrite(user: PermissionHolder, vhostName: string, name: string): boolean {
+    return user.permissions.get(vhostName)?.mayWrite(name) ?? false
+  }
+
+  mayRead(user: PermissionHolder, vhostName: string, name: string): boolean {
+    return user.permissions.get(vhostName)?.mayRead(name) ?? false
+  }
+
+  /** Whether the user may open a connection to the vhost at all. */
+  mayConnect(user: PermissionHolder, vhostName: string): boolean {
+    return user.permissions.has(vhostName)
+  }
+}
+
+/** Reads the three expressions from a file or request. `config` is the word in users.json. */
+export function parsePermissionSources(value: unknown, configureKey: string): PermissionSources {
+  if (typeof value !== "object" || value === null)
+    throw new AuthError("permissions are not an object")
+  const fields = new Map<string, unknown>(Object.entries(value))
+  const source = (key: string): string => {
+    const field = fields.get(key)
+    if (typeof field !== "string") throw new AuthError(`permissions have no '${key}' expression`)
+    return field
+  }
+  return { configure: source(configureKey), write: source("write"), read: source("read") }
+}
+
+class Check {
+  readonly #pattern: Pattern
+  readonly #verdicts = new Map<string, boolean>()
+
+  constructor(source: string) {
+    this.#pattern = new Pattern(source)
+  }
+
+  test(rawName: string): boolean {
+    const name = rawName === "" ? DEFAULT_EXCHANGE_ALIAS : rawName
+    const known = this.#verdicts.get(name)
+    if (known !== undefined) return known
+    if (this.#verdicts.size >= VERDICT_COUNT_MAX) this.#verdicts.clear()
+    const verdict = this.#pattern.test(name)
+    this.#verdicts.set(name, verdict)
+    return verdict
+  }
+}

@@ -1,0 +1,86 @@
+#!/usr/bin/env node
+/**
+ * The broker's entry: reads the command line, starts a broker, stops it on a signal, sets the exit
+ * code. 0 is a stop on request, 1 a start that failed or a stop in a hurry, 2 a command line that
+ * makes no sense. Everything else is in server/start-broker.ts.
+ */
+import { formatHelp, parseArguments } from "../config/arguments.ts"
+import type { Config } from "../config/options.ts"
+import { VERSION } from "../config/version.ts"
+import { StartError, startBroker } from "../server/start-broker.ts"
+import type { RunningBroker } from "../server/start-broker.ts"
+
+const EXIT_FAILURE = 1
+const EXIT_USAGE = 2
+
+async function main(): Promise<void> {
+  const invocation = parseArguments(process.argv.slice(2), process.env)
+  switch (invocation.kind) {
+    case "help":
+      process.stdout.write(formatHelp(VERSION))
+      return
+    case "version":
+      process.stdout.write(`${VERSION}\n`)
+      return
+    case "error":
+      process.stderr.write(`sluice: ${invocation.message} (see sluice --help)\n`)
+      process.exitCode = EXIT_USAGE
+      return
+    case "run":
+      await run(invocation.config)
+  }
+}
+
+async function run(config: Config): Promise<void> {
+  let stopRequest: NodeJS.Signals | null = null
+  let broker: RunningBroker | null = null
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stopRequest !== null) process.exit(EXIT_FAILURE) // The second signal does not wait.
+    stopRequest = signal
+    if (broker !== null) void shutDown(broker)
+  }
+  process.on("SIGTERM", stop)
+  process.on("SIGINT", stop)
+  try {
+    broker = await startBroker({
+      dataDirectory: config.dataDir,
+      amqp: { host: config.bind, port: config.amqpPort },
+      sync: config.sync,
+      logLevel: config.logLevel,
+      freeDiskMinBytes: config.freeDiskMinBytes,
+      maxMessageSizeBytes: config.maxMessageSizeBytes,
+      heartbeatSeconds: config.heartbeatSeconds,
+      frameMaxBytes: config.frameMaxBytes,
+      channelMax: config.channelMax,
+    })
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error
+    process.stderr.write(`sluice: ${error.message}\n`)
+    process.exitCode = EXIT_FAILURE
+    return
+  }
+  process.stdout.write(
+    `Sluice ${VERSION} listens on ${broker.addresses.join(", ")}\n` +
+      `Data in ${broker.dataDirectory ?? "memory"}\n`,
+  )
+  if (stopRequest !== null) await shutDown(broker) // It came while the broker was starting.
+}
+
+async function shutDown(broker: RunningBroker): Promise<void> {
+  try {
+    await broker.close()
+    process.exit(0)
+  } catch (error) {
+    fail(error)
+  }
+}
+
+function fail(error: unknown): never {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  process.stderr.write(`sluice: fatal: ${text}\n`)
+  process.exit(EXIT_FAILURE)
+}
+
+process.on("uncaughtException", fail)
+process.on("unhandledRejection", fail)
+await main()

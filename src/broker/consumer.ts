@@ -1,0 +1,23 @@
+import type { StoredMessage } from "../storage/message.ts"
+
+/**
+ * A consumer as the queue sees it. The session implements it: the queue decides who gets the next
+ * message, the session knows prefetch, flow and how full the socket is.
+ */
+export interface Subscriber {
+  readonly tag: string
+  readonly noAck: boolean
+  readonly exclusive: boolean
+  /** Higher goes first among subscribers with capacity (x-priority). */
+  readonly priority: number
+  /** Cancelled subscribers stay in the ready ring until they come up, and are dropped then. */
+  cancelled: boolean
+  /** True while it waits outside the ready ring for capacity; its session calls Queue.unpark. */
+  parked: boolean
+  /** May it take one more message now? */
+  hasCapacity(): boolean
+  /** Copies the message out. The view is valid only during the call. */
+  deliver(message: StoredMessage): void
+  /** The queue is gone: the client is told (basic.cancel) if it can be. */
+  queueDeleted(): void
+}

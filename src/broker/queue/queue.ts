@@ -1,0 +1,220 @@
+import type { Table } from "../../amqp/table.ts"
+import type { MessageStore } from "../../storage/message-store.ts"
+import { StoredMessage } from "../../storage/message.ts"
+import type { IncomingMessage } from "../../storage/message.ts"
+import type { ConnectionHandle } from "../connection-handle.ts"
+import type { Subscriber } from "../consumer.ts"
+import { Refusal } from "../errors.ts"
+import type { Turn } from "../turn.ts"
+import { Dispatcher } from "./dispatcher.ts"
+
+/**
+ * A queue: messages in a store on one side, subscribers on the other. Owns the rules of delivery;
+ * knows neither frames nor files. An idle queue is this object and its name and nothing else:
+ * store and dispatcher are made with the first message and the first consumer.
+ */
+
+/** What a queue needs from its surroundings; one per vhost, shared by its queues. */
+export interface QueueContext {
+  readonly vhostName: string
+  readonly turn: Turn
+  openStore(queue: Queue): MessageStore
+  /** The last consumer of an auto-delete queue has left. */
+  deleteQueue(queue: Queue): void
+  /** The store went empty: it may give its files back when it stays so. */
+  wentEmpty(queue: Queue): void
+}
+
+export interface QueueProperties {
+  readonly name: string
+  readonly durable: boolean
+  readonly exclusive: boolean
+  readonly autoDelete: boolean
+  readonly arguments: Table
+}
+
+/** The view through which all deliveries go; a delivery never outlives the call. */
+const delivered = new StoredMessage()
+
+export class Queue {
+  readonly kind = 0
+  readonly name: string
+  readonly durable: boolean
+  readonly autoDelete: boolean
+  readonly arguments: Table
+  /** The only connection that may use an exclusive queue, and with which it ends. */
+  readonly owner: ConnectionHandle | null
+  /** On the turn's list of queues to deliver from. */
+  inTurn = false
+  deleted = false
+  /** Mark of the last routing pass that found this queue, so that it gets one copy (route.ts). */
+  routeMark = 0
+  store: MessageStore | null = null
+  publishedCount = 0
+  deliveredCount = 0
+  acknowledgedCount = 0
+  redeliveredCount = 0
+  #dispatcher: Dispatcher | null = null
+  readonly #context: QueueContext
+
+  constructor(context: QueueContext, properties: QueueProperties, owner: ConnectionHandle | null) {
+    this.#context = context
+    this.name = properties.name
+    this.durable = properties.durable
+    this.autoDelete = properties.autoDelete
+    this.arguments = properties.arguments
+    this.owner = owner
+  }
+
+  get exclusive(): boolean {
+    return this.owner !== null
+  }
+
+  get readyCount(): number {
+    return this.store === null ? 0 : this.store.readyCount
+  }
+
+  get unackedCount(): number {
+    return this.store === null ? 0 : this.store.unackedCount
+  }
+
+  get consumerCount(): number {
+    return this.#dispatcher === null ? 0 : this.#dispatcher.size
+  }
+
+  get subscribers(): Iterable<Subscriber> {
+    return this.#dispatcher === null ? [] : this.#dispatcher.subscribers
+  }
+
+  /** False if the store refuses (disk full, damaged): the publisher gets a nack. */
+  publish(message: IncomingMessage): boolean {
+    if (this.deleted) return true // It raced with the deletion, as if it had come before it.
+    let { store } = this
+    if (store === null) {
+      store = this.#context.openStore(this)
+      this.store = store
+    }
+    if (!store.append(message)) return false
+    this.publishedCount++
+    if (!this.inTurn && this.#dispatcher !== null) this.#context.turn.markQueue(this)
+    return true
+  }
+
+  /** Hands out up to `limit` ready messages. True if there may be more to do next turn. */
+  deliver(limit: number): boolean {
+    const { store } = this
+    const dispatcher = this.#dispatcher
+    if (store === null || dispatcher === null || this.deleted) return false
+    let count = 0
+    while (count < limit && store.readyCount > 0) {
+      const subscriber = dispatcher.next()
+      if (subscriber === null) break
+      if (!store.shift(delivered)) break
+      count++
+      if (delivered.redelivered) this.redeliveredCount++
+      subscriber.deliver(delivered)
+      if (subscriber.noAck)
+        store.ack(
+          delivered.segment,
+          delivered.position,
+          delivered.size,
+          delivered.bodyEnd - delivered.bodyStart,
+        )
+    }
+    this.deliveredCount += count
+    if (count > 0 && store.readyCount === 0) this.#context.wentEmpty(this)
+    return count === limit
+  }
+
+  /** basic.get: the next message in `into`, or false. With noAck it is settled at once. */
+  get(into: StoredMessage, noAck: boolean): boolean {
+    const { store } = this
+    if (store === null || this.deleted || !store.shift(into)) return false
+    this.deliveredCount++
+    if (into.redelivered) this.redeliveredCount++
+    if (noAck) store.ack(into.segment, into.position, into.size, into.bodyEnd - into.bodyStart)
+    if (store.readyCount === 0) this.#context.wentEmpty(this)
+    return true
+  }
+
+  ack(segment: number, position: number, size: number, bodySize: number): void {
+    if (this.deleted || this.store === null) return
+    this.acknowledgedCount++
+    this.store.ack(segment, position, size, bodySize)
+  }
+
+  /** Settles without having been consumed (reject or nack without requeue). */
+  drop(segment: number, position: number, size: number, bodySize: number): void {
+    if (this.deleted || this.store === null) return
+    this.store.ack(segment, position, size, bodySize)
+  }
+
+  requeue(segment: number, position: number, size: number, bodySize: number): void {
+    if (this.deleted || this.store === null) return
+    this.store.requeue(segment, position, size, bodySize)
+    this.#wake()
+  }
+
+  /** Throws access-refused if the consumer or those that are there demand exclusive use. */
+  checkConsumable(exclusive: boolean): void {
+    const dispatcher = this.#dispatcher
+    if (dispatcher === null || dispatcher.size === 0) return
+    if (exclusive || dispatcher.exclusive !== null)
+      throw new Refusal(
+        "access-refused",
+        `queue '${this.name}' in vhost '${this.#context.vhostName}' in exclusive use`,
+      )
+  }
+
+  addSubscriber(subscriber: Subscriber): void {
+    this.#dispatcher ??= new Dispatcher()
+    this.#dispatcher.add(subscriber)
+    this.#wake()
+  }
+
+  /** May delete the queue (auto-delete). */
+  removeSubscriber(subscriber: Subscriber): void {
+    const dispatcher = this.#dispatcher
+    if (dispatcher === null || this.deleted) return
+    dispatcher.remove(subscriber)
+    if (dispatcher.size > 0) {
+      this.#wake()
+      return
+    }
+    this.#dispatcher = null
+    if (this.autoDelete) this.#context.deleteQueue(this)
+  }
+
+  /** The subscriber has capacity again. */
+  unpark(subscriber: Subscriber): void {
+    if (this.#dispatcher === null) return
+    this.#dispatcher.unpark(subscriber)
+    this.#wake()
+  }
+
+  /** Drops all ready messages and returns how many there were. */
+  purge(): number {
+    if (this.store === null) return 0
+    const count = this.store.purge()
+    this.#context.wentEmpty(this)
+    return count
+  }
+
+  /** Called by the vhost once the queue is out of its tables. Returns the number of ready messages lost. */
+  dispose(): number {
+    const count = this.readyCount
+    this.deleted = true
+    const dispatcher = this.#dispatcher
+    this.#dispatcher = null
+    if (dispatcher !== null)
+      for (const subscriber of dispatcher.subscribers) subscriber.queueDeleted()
+    this.store?.delete()
+    this.store = null
+    return count
+  }
+
+  #wake(): void {
+    if (!this.inTurn && this.#dispatcher !== null && this.readyCount > 0)
+      this.#context.turn.markQueue(this)
+  }
+}

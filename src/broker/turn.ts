@@ -1,0 +1,148 @@
+import type { Clock } from "../util/clock.ts"
+import type { Queue } from "./queue/queue.ts"
+
+/**
+ * The end of a turn of the event loop: the one place and the one order in which work that came in
+ * turns into work that goes out.
+ *
+ *   1 deliver   queues with something new hand ready messages to subscribers with credit
+ *   2 write     stores and logs write what they buffered, one write each
+ *   3 commit    the group commit starts or joins a round of fdatasync
+ *   4 settle    sessions send the confirms and held replies that are due
+ *   5 flush     output goes to the sockets
+ *
+ * Delivering before writing lets a message that is consumed at once never touch the disk.
+ */
+
+/** Something with buffered bytes for the disk: a message store or the definitions log. */
+export interface Writable {
+  write(): void
+}
+
+/** The group commit as the turn sees it. */
+export interface Commit {
+  readonly completedRound: number
+  request(): number
+}
+
+/** A client connection as the turn sees it. */
+export interface TurnSession {
+  /** True while the session is on the turn's list. The session sets it through Turn.markSession. */
+  inTurn: boolean
+  /** Work of this turn is covered by `round`, done once `completedRound` has reached it. */
+  settle(round: number, completedRound: number, writeFailed: boolean): void
+  flush(): void
+}
+
+/** Bytes received in one turn after which it ends at once instead of waiting for the other sockets. */
+const TURN_INPUT_BYTES_MAX = 128 << 10
+
+/** Messages that one queue may hand out before the other queues have theirs. */
+const QUEUE_BATCH_MAX = 4096
+
+export class Turn {
+  #queues: Queue[] = []
+  #queuesNext: Queue[] = []
+  #writables: Writable[] = []
+  #writablesNext: Writable[] = []
+  #sessions: TurnSession[] = []
+  #sessionsNext: TurnSession[] = []
+  #scheduled = false
+  #running = false
+  #inputBytes = 0
+  /** Set by whoever fails to write in this turn: its waiting confirms are refused. */
+  writeFailed = false
+  readonly #clock: Clock
+  readonly #commit: Commit
+  readonly #run: () => void
+
+  constructor(clock: Clock, commit: Commit) {
+    this.#clock = clock
+    this.#commit = commit
+    this.#run = () => {
+      this.#scheduled = false
+      this.#clock.refresh()
+      this.run()
+    }
+  }
+
+  markQueue(queue: Queue): void {
+    if (queue.inTurn) return
+    queue.inTurn = true
+    this.#queues.push(queue)
+    this.schedule()
+  }
+
+  /** The caller makes sure that it marks itself once per turn. */
+  markWritable(writable: Writable): void {
+    this.#writables.push(writable)
+    this.schedule()
+  }
+
+  markSession(session: TurnSession): void {
+    if (session.inTurn) return
+    session.inTurn = true
+    this.#sessions.push(session)
+    this.schedule()
+  }
+
+  schedule(): void {
+    if (this.#scheduled || this.#running) return
+    this.#scheduled = true
+    this.#clock.setImmediate(this.#run)
+  }
+
+  /** A session has worked through received bytes. Ends the turn early under a flood. */
+  noteInput(bytes: number): void {
+    this.#inputBytes += bytes
+    if (this.#inputBytes >= TURN_INPUT_BYTES_MAX) this.run()
+  }
+
+  run(): void {
+    if (this.#running) return
+    this.#running = true
+    this.#inputBytes = 0
+    this.#deliver()
+    this.#write()
+    const round = this.#commit.request()
+    this.#settle(round)
+    this.writeFailed = false
+    this.#running = false
+    if (this.#queues.length > 0 || this.#writables.length > 0 || this.#sessions.length > 0)
+      this.schedule()
+  }
+
+  #deliver(): void {
+    const queues = this.#queues
+    this.#queues = this.#queuesNext
+    this.#queuesNext = queues
+    for (let i = 0; i < queues.length; i++) {
+      const queue = queues[i]!
+      queue.inTurn = false
+      if (queue.deliver(QUEUE_BATCH_MAX)) this.markQueue(queue)
+    }
+    queues.length = 0
+  }
+
+  #write(): void {
+    const writables = this.#writables
+    this.#writables = this.#writablesNext
+    this.#writablesNext = writables
+    for (let i = 0; i < writables.length; i++) writables[i]!.write()
+    writables.length = 0
+  }
+
+  #settle(round: number): void {
+    const sessions = this.#sessions
+    this.#sessions = this.#sessionsNext
+    this.#sessionsNext = sessions
+    const completed = this.#commit.completedRound
+    for (let i = 0; i < sessions.length; i++) {
+      const session = sessions[i]!
+      session.inTurn = false
+      session.settle(round, completed, this.writeFailed)
+      session.flush()
+    }
+    sessions.length = 0
+  }
+}

@@ -1,0 +1,117 @@
+import { createHash } from "node:crypto"
+import type { JsonDocument } from "../auth/users.ts"
+import { Refusal } from "./errors.ts"
+
+/**
+ * The list of vhosts in vhosts.json, in the format of LavinMQ. The order matters: the first vhost is
+ * where definitions without a vhost go. What a vhost holds is vhost.ts.
+ */
+export interface VhostEntry {
+  readonly name: string
+  /** Name of its directory: SHA-1 of the vhost's name in hexadecimal. */
+  readonly dir: string
+  readonly tracing: boolean
+  readonly tags: readonly string[]
+  readonly description: string
+}
+
+export interface VhostMetadata {
+  readonly description?: string
+  readonly tags?: readonly string[]
+}
+
+const DEFAULT_VHOST = "/"
+const NAME_SIZE_MAX = 255
+
+export class VhostStore {
+  readonly #entries = new Map<string, VhostEntry>()
+  readonly #document: JsonDocument
+
+  constructor(document: JsonDocument) {
+    this.#document = document
+  }
+
+  /** Reads the file, or creates the default vhost if there is none. Throws if it is no list of vhosts. */
+  async load(): Promise<void> {
+    const stored = this.#document.load()
+    this.#entries.clear()
+    if (stored === null) {
+      await this.add(DEFAULT_VHOST)
+      return
+    }
+    if (!Array.isArray(stored)) throw new Error("vhosts.json is not a list of vhosts")
+    for (const value of stored) {
+      const entry = parseEntry(value)
+      this.#entries.set(entry.name, entry)
+    }
+  }
+
+  get(name: string): VhostEntry | null {
+    return this.#entries.get(name) ?? null
+  }
+
+  /** In the order of creation. */
+  list(): VhostEntry[] {
+    return [...this.#entries.values()]
+  }
+
+  /** Creates, or changes the metadata that is given. Resolves when it is on disk. */
+  async add(name: string, metadata: VhostMetadata = {}): Promise<void> {
+    const present = this.#entries.get(name)
+    if (present === undefined) checkVhostName(name)
+    this.#entries.set(name, {
+      name,
+      dir: vhostDirectoryName(name),
+      tracing: present?.tracing ?? false,
+      tags: metadata.tags ?? present?.tags ?? [],
+      description: metadata.description ?? present?.description ?? "",
+    })
+    await this.#save()
+  }
+
+  /** False if there is no such vhost. */
+  async remove(name: string): Promise<boolean> {
+    if (!this.#entries.delete(name)) return false
+    await this.#save()
+    return true
+  }
+
+  #save(): Promise<void> {
+    return this.#document.save(this.list().map(formatEntry))
+  }
+}
+
+export function vhostDirectoryName(name: string): string {
+  return createHash("sha1").update(name, "utf8").digest("hex")
+}
+
+function checkVhostName(name: string): void {
+  if (name === "" || /[\r\n]/.test(name) || Buffer.byteLength(name) > NAME_SIZE_MAX)
+    throw new Refusal(
+      "precondition-failed",
+      `vhost name must have 1 to ${NAME_SIZE_MAX} bytes and no line break`,
+    )
+}
+
+function formatEntry(entry: VhostEntry): Record<string, unknown> {
+  const { name, dir, tracing, tags, description } = entry
+  return { name, dir, tracing, tags, description, cluster_state: {} }
+}
+
+/** Only name, tags and description count; the rest follows from the name. */
+function parseEntry(value: unknown): VhostEntry {
+  const fields = new Map<string, unknown>(
+    typeof value === "object" && value !== null ? Object.entries(value) : [],
+  )
+  const name = fields.get("name")
+  if (typeof name !== "string") throw new Error("vhosts.json has a vhost without a name")
+  const tags: unknown = fields.get("tags")
+  const description = fields.get("description")
+  return {
+    name,
+    dir: vhostDirectoryName(name),
+    tracing: fields.get("tracing") === true,
+    tags: Array.isArray(tags) ? tags.filter((tag) => typeof tag === "string") : [],
+    description: typeof description === "string" ? description : "",
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * The only list of options. The parser of the command line and the environment, `--help` and the
+ * table in docs/configuration.md are made from it, so that none of them can fall behind. It holds
+ * no values of a running broker: those are a Config, which is passed on and never global.
+ */
+import {
+  LOG_LEVELS,
+  bytesBetween,
+  integerBetween,
+  parseAddresses,
+  parseBoolean,
+  parseLogLevel,
+  parsePath,
+} from "./parse-values.ts"
+import type { LogLevel } from "./parse-values.ts"
+
+export interface Option<T> {
+  readonly default: T
+  /** Throws RangeError with the end of the sentence "bad value for --flag: …". */
+  parse(this: void, text: string): T
+  /** Section and key in the configuration file; the key also names the option in messages. */
+  readonly ini: readonly [section: string, key: string]
+  readonly env: string
+  /** As typed, the short one first. */
+  readonly flags: readonly string[]
+  /** What stands behind the flag in the help; a switch has none and means `switchText`. */
+  readonly argument?: string
+  readonly switchText?: string
+  /** Joins the values of a flag that may be given several times; without it the last one counts. */
+  merge?(this: void, previous: T, next: T): T
+  readonly doc: string
+}
+
+function option<T>(fields: Option<T>): Option<T> {
+  return fields
+}
+
+/** The largest size that a message may have whatever the option says; RabbitMQ's ceiling. */
+const MESSAGE_SIZE_BYTES_MAX = 512 * 2 ** 20
+
+export const OPTIONS = {
+  dataDir: option<string>({
+    default: "./data",
+    parse: parsePath,
+    ini: ["main", "data_dir"],
+    env: "SLUICE_DATADIR",
+    flags: ["-D", "--data-dir"],
+    argument: "DIR",
+    doc: "Directory of everything that must survive a restart; made if it is absent",
+  }),
+  bind: option<readonly string[]>({
+    default: ["127.0.0.1", "::1"],
+    parse: parseAddresses,
+    ini: ["amqp", "bind"],
+    env: "SLUICE_BIND",
+    flags: ["-b", "--bind"],
+    argument: "ADDRESS",
+    merge: (previous, next) => [...previous, ...next],
+    doc: "Addresses to listen on, separated by commas; may be repeated. 0.0.0.0 is every IPv4 interface, :: every interface",
+  }),
+  amqpPort: option<number>({
+    default: 5672,
+    parse: integerBetween(0, 65_535),
+    ini: ["amqp", "port"],
+    env: "SLUICE_AMQP_PORT",
+    flags: ["-p", "--amqp-port"],
+    argument: "PORT",
+    doc: "AMQP port; 0 takes a free one",
+  }),
+  logLevel: option<LogLevel>({
+    default: "info",
+    parse: parseLogLevel,
+    ini: ["main", "log_level"],
+    env: "SLUICE_LOG_LEVEL",
+    flags: ["-l", "--log-level"],
+    argument: "LEVEL",
+    doc: `Least severe log entries that are written: ${LOG_LEVELS.join(", ")}`,
+  }),
+  sync: option<boolean>({
+    default: true,
+    parse: parseBoolean,
+    ini: ["main", "sync"],
+    env: "SLUICE_SYNC",
+    flags: ["--no-sync"],
+    switchText: "false",
+    doc: "Confirm before the disk has the message. UNSAFE: a power failure loses confirmed messages, a crash of the broker alone does not",
+  }),
+  freeDiskMinBytes: option<number>({
+    default: 0,
+    parse: bytesBetween(0, Number.MAX_SAFE_INTEGER),
+    ini: ["main", "free_disk_min"],
+    env: "SLUICE_FREE_DISK_MIN",
+    flags: ["--free-disk-min"],
+    argument: "BYTES",
+    doc: "Publishing stops while less than this is free on the disk (never less than three segments, 24 MiB)",
+  }),
+  maxMessageSizeBytes: option<number>({
+    default: 128 * 2 ** 20,
+    parse: bytesBetween(1, MESSAGE_SIZE_BYTES_MAX),
+    ini: ["amqp", "max_message_size"],
+    env: "SLUICE_MAX_MESSAGE_SIZE",
+    flags: ["--max-message-size"],
+    argument: "BYTES",
+    doc: "Largest body that is accepted",
+  }),
+  heartbeatSeconds: option<number>({
+    default: 60,
+    parse: integerBetween(0, 65_535),
+    ini: ["amqp", "heartbeat"],
+    env: "SLUICE_HEARTBEAT",
+    flags: ["--heartbeat"],
+    argument: "SECONDS",
+    doc: "Heartbeat interval offered to clients; 0 offers none",
+  }),
+  frameMaxBytes: option<number>({
+    default: 131_072,
+    parse: bytesBetween(4096, 16 * 2 ** 20),
+    ini: ["amqp", "frame_max"],
+    env: "SLUICE_FRAME_MAX",
+    flags: ["--frame-max"],
+    argument: "BYTES",
+    doc: "Largest frame offered to clients",
+  }),
+  channelMax: option<number>({
+    default: 2047,
+    parse: integerBetween(1, 65_535),
+    ini: ["amqp", "channel_max"],
+    env: "SLUICE_CHANNEL_MAX",
+    flags: ["--channel-max"],
+    argument: "COUNT",
+    doc: "Channels per connection offered to clients",
+  }),
+}
+
+/** The values of a start. */
+export type Config = { readonly [K in keyof typeof OPTIONS]: (typeof OPTIONS)[K]["default"] }
+
+/** Flags that end the program instead of configuring it. */
+export const COMMAND_FLAGS = {
+  version: { flags: ["-v", "--version"], doc: "Print the version and exit" },
+  help: { flags: ["-h", "--help"], doc: "Print this help and exit" },
+} as const
+
+/** How the help and the documentation show a default. */
+export function formatDefault(value: unknown): string {
+  if (Array.isArray(value)) return value.join(",")
+  if (typeof value !== "number" || value < 2 ** 17) return String(value)
+  return value % 2 ** 20 === 0 ? `${String(value / 2 ** 20)}MiB` : String(value)
+}

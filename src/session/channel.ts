@@ -1,0 +1,435 @@
+import { decodeProperties } from "../amqp/properties.ts"
+import { writeBasicNack } from "../amqp/generated/methods.ts"
+import { formatReplyText } from "../amqp/errors.ts"
+import { EMPTY_TABLE } from "../amqp/table.ts"
+import { requireWrite } from "../broker/access.ts"
+import { Refusal } from "../broker/errors.ts"
+import type { Queue } from "../broker/queue/queue.ts"
+import { PUBLISH_DURABLE, PUBLISH_REFUSED, PUBLISH_UNROUTABLE } from "../broker/vhost.ts"
+import type { Vhost } from "../broker/vhost.ts"
+import type { IncomingMessage, StoredMessage } from "../storage/message.ts"
+import type { Chunk } from "../util/bytes.ts"
+import {
+  CONFIRM_DURABLE,
+  CONFIRM_READY,
+  CONFIRM_REFUSED,
+  ConfirmTracker,
+} from "./confirms.ts"
+import type { ConfirmWriter } from "./confirms.ts"
+import type { Connection } from "./connection.ts"
+import { writeReturn } from "./delivery-writer.ts"
+import { HeldReplies } from "./held-replies.ts"
+import { Publisher } from "./publisher.ts"
+import { copyKey, PublishRoute } from "./publish-route.ts"
+import type { Subscription } from "./subscription.ts"
+import { Transaction } from "./transaction.ts"
+import { Unacked, UnackedWindow } from "./unacked.ts"
+
+/**
+ * One channel of a connection: what it publishes, what it consumes, what is unacknowledged, and the
+ * order of its replies. The methods themselves are read in methods/.
+ */
+
+/** What happens to a delivery. */
+export const SETTLE_ACK = 0
+export const SETTLE_DROP = 1
+export const SETTLE_REQUEUE = 2
+
+/** What deliveries came from: a consumer, or the basic.get calls on one queue. */
+export class DeliverySource {
+  readonly queue: Queue
+  /** Position in the channel's table of sources, from 1. */
+  readonly index: number
+  subscription: Subscription | null = null
+  unackedCount = 0
+  /** The consumer is gone; the place is free once nothing is unacknowledged. */
+  isReleased = false
+
+  constructor(queue: Queue, index: number) {
+    this.queue = queue
+    this.index = index
+  }
+}
+
+const settled = new Unacked()
+
+export class Channel implements ConfirmWriter {
+  readonly id: number
+  readonly connection: Connection
+  readonly vhost: Vhost
+  readonly publisher: Publisher
+  readonly consumers = new Map<string, Subscription>()
+  /** The broker has closed the channel and waits for close-ok: everything else is ignored. */
+  isClosing = false
+  /** False while the client has stopped the flow, or a consume-ok is held back. */
+  mayDeliver = true
+  isFlowing = true
+  lastDeliveryTag = 0
+  /** Name of the queue declared last, for methods with an empty queue name. */
+  lastQueueName = ""
+  /** For consumers started from now on (qos with global=false). */
+  consumerPrefetch = 0
+  /** For all consumers together (qos with global=true). */
+  globalPrefetch = 0
+  /** Unacknowledged deliveries of consumers, without those of basic.get. */
+  consumerUnackedCount = 0
+  confirms: ConfirmTracker | null = null
+  transaction: Transaction | null = null
+  /** On the connection's list of channels to settle at the end of the turn. */
+  inTurn = false
+  #unacked: UnackedWindow | null = null
+  readonly #sources: (DeliverySource | null)[] = [null]
+  readonly #freeSources: number[] = []
+  #held: HeldReplies | null = null
+
+  constructor(id: number, connection: Connection, vhost: Vhost) {
+    this.id = id
+    this.connection = connection
+    this.vhost = vhost
+    this.publisher = new Publisher(this)
+  }
+
+  get unackedCount(): number {
+    return this.#unacked === null ? 0 : this.#unacked.count
+  }
+
+  // ---- publishing
+
+  /**
+   * The slow part of a publish: a key that differs from the last one, or a changed topology. Null if
+   * an alarm holds the connection up.
+   */
+  resolveRoute(
+    chunk: Chunk,
+    exchangeStart: number,
+    routingKeyStart: number,
+    end: number,
+  ): PublishRoute | null {
+    const { connection, vhost } = this
+    const size = end - exchangeStart
+    const cached = connection.findRoute(chunk, exchangeStart, size)
+    if (cached !== null && (!cached.isRefused || this.confirms !== null)) return cached
+    const exchangeName = chunk.bytes.toString("utf8", exchangeStart + 1, routingKeyStart)
+    const routingKey = chunk.bytes.toString("utf8", routingKeyStart + 1, end)
+    requireWrite(connection.access, exchangeName)
+    const exchange = vhost.exchange(exchangeName)
+    if (exchange.internal)
+      throw new Refusal(
+        "access-refused",
+        `cannot publish to internal exchange '${exchangeName}' in vhost '${vhost.name}'`,
+      )
+    const alarm = connection.broker.alarmReason
+    if (alarm !== null && this.confirms === null) {
+      if (connection.holdUp(alarm)) return null
+      throw new Refusal("precondition-failed", `publish refused: ${alarm}`)
+    }
+    const usesHeaders = exchangeName !== "" && vhost.router.needsHeaders(exchange)
+    const queues: Queue[] = []
+    if (exchangeName === "") {
+      const queue = vhost.queues.get(routingKey)
+      if (queue !== undefined) queues.push(queue)
+    } else if (!usesHeaders) {
+      const found = vhost.router.resolve(exchange, routingKey, null)
+      for (let i = 0; i < found.count; i++) queues.push(found.queues[i]!)
+    }
+    const route = new PublishRoute({
+      exchange,
+      routingKey,
+      queues,
+      queueCount: queues.length,
+      generation: vhost.generation,
+      usesHeaders,
+      isRefused: alarm !== null,
+      key: copyKey(chunk, exchangeStart, size),
+      keySize: size,
+    })
+    connection.keepRoute(route)
+    return route
+  }
+
+  checkUserId(userId: string): void {
+    const user = this.connection.user
+    if (user === null || user.name === userId || user.tags.includes("impersonator")) return
+    throw new Refusal(
+      "precondition-failed",
+      `user_id property set to '${userId}' but authenticated user was '${user.name}'`,
+    )
+  }
+
+  /** A whole message has arrived. The parts of `message` are valid only during the call. */
+  publish(route: PublishRoute, message: IncomingMessage, mandatory: boolean): void {
+    if (this.transaction !== null) {
+      this.transaction.addPublish(route, message, mandatory)
+      return
+    }
+    const outcome = this.store(route, message, mandatory)
+    if (this.confirms !== null) {
+      this.confirms.add(
+        outcome === PUBLISH_DURABLE
+          ? CONFIRM_DURABLE
+          : outcome === PUBLISH_REFUSED
+            ? CONFIRM_REFUSED
+            : CONFIRM_READY,
+      )
+      if (!this.inTurn) this.connection.markChannel(this)
+    }
+  }
+
+  /** Hands the message to its queues and returns it if it must be returned. */
+  store(route: PublishRoute, message: IncomingMessage, mandatory: boolean): number {
+    const { vhost } = this
+    if (route.isRefused) return PUBLISH_REFUSED
+    message.timestampMs = this.connection.clock.nowMs
+    let outcome = 0
+    if (!route.usesHeaders)
+      outcome = vhost.publish(route.exchange, route.queues, route.queueCount, message)
+    else {
+      const { headers } = decodeProperties(
+        message.properties.bytes,
+        message.propertiesStart,
+        message.propertiesEnd,
+      )
+      const found = vhost.router.resolve(route.exchange, route.routingKey, headers ?? EMPTY_TABLE)
+      outcome = vhost.publish(route.exchange, found.queues, found.count, message)
+    }
+    if (mandatory && outcome === PUBLISH_UNROUTABLE) {
+      const { connection } = this
+      writeReturn(connection.outbox, this.id, connection.frameMax, 312, "NO_ROUTE", message)
+      if (!connection.inTurn) connection.markTurn()
+    }
+    return outcome
+  }
+
+  writeConfirm(sequence: number, multiple: boolean, isAck: boolean): void {
+    const { connection } = this
+    if (isAck) connection.writeAck(this.id, sequence, multiple)
+    else
+      connection.outbox.write(
+        writeBasicNack(this.id, { deliveryTag: sequence, multiple, requeue: false }),
+      )
+  }
+
+  selectConfirms(): void {
+    this.confirms ??= new ConfirmTracker(this)
+  }
+
+  selectTransaction(): void {
+    this.transaction ??= new Transaction(this)
+  }
+
+  // ---- consuming
+
+  newSource(queue: Queue): DeliverySource {
+    const index = this.#freeSources.pop() ?? this.#sources.length
+    const source = new DeliverySource(queue, index)
+    this.#sources[index] = source
+    return source
+  }
+
+  /** The source that counts the deliveries of basic.get on a queue. */
+  getSource(queue: Queue): DeliverySource {
+    for (const source of this.#sources)
+      if (source !== null && source.queue === queue && source.subscription === null && !source.isReleased)
+        return source
+    return this.newSource(queue)
+  }
+
+  /** The consumer is gone; its unacknowledged deliveries stay. */
+  forgetConsumer(subscription: Subscription): void {
+    this.consumers.delete(subscription.tag)
+    subscription.source.isReleased = true
+    this.#freeSource(subscription.source)
+  }
+
+  releaseSource(source: DeliverySource): void {
+    if (source.subscription === null && source.unackedCount === 0) {
+      source.isReleased = true
+      this.#freeSource(source)
+    }
+  }
+
+  #freeSource(source: DeliverySource): void {
+    if (!source.isReleased || source.unackedCount > 0 || this.#sources[source.index] !== source) return
+    this.#sources[source.index] = null
+    this.#freeSources.push(source.index)
+  }
+
+  addUnacked(tag: number, source: DeliverySource, message: StoredMessage): void {
+    source.unackedCount++
+    if (source.subscription !== null) this.consumerUnackedCount++
+    this.#unacked ??= new UnackedWindow()
+    this.#unacked.add(
+      tag,
+      source.index,
+      message.segment,
+      message.position,
+      message.size,
+      message.bodyEnd - message.bodyStart,
+    )
+  }
+
+  /** ack, nack and reject. Throws precondition-failed if the tag is not outstanding, with nothing settled. */
+  settle(tag: number, multiple: boolean, how: number): void {
+    const unacked = this.#unacked
+    if (multiple && tag === 0) {
+      if (unacked !== null) this.#settleUpTo(unacked, Number.MAX_SAFE_INTEGER, how)
+      return
+    }
+    if (unacked === null || !unacked.has(tag))
+      throw new Refusal("precondition-failed", `unknown delivery tag ${tag}`)
+    if (multiple) this.#settleUpTo(unacked, tag, how)
+    else {
+      unacked.take(tag, settled)
+      this.#settleOne(tag, how)
+    }
+  }
+
+  #settleUpTo(unacked: UnackedWindow, last: number, how: number): void {
+    for (;;) {
+      const tag = unacked.takeLowest(last, settled)
+      if (tag === 0) return
+      this.#settleOne(tag, how)
+    }
+  }
+
+  /** `settled` holds the delivery. */
+  #settleOne(tag: number, how: number): void {
+    if (this.transaction === null) this.applySettlement(settled, how)
+    else this.transaction.addSettlement(tag, settled, how)
+  }
+
+  applySettlement(entry: Unacked, how: number): void {
+    const source = this.#sources[entry.source]!
+    const { queue } = source
+    if (how === SETTLE_ACK) queue.ack(entry.segment, entry.position, entry.size, entry.bodySize)
+    else if (how === SETTLE_REQUEUE)
+      queue.requeue(entry.segment, entry.position, entry.size, entry.bodySize)
+    else queue.drop(entry.segment, entry.position, entry.size, entry.bodySize)
+    source.unackedCount--
+    const { subscription } = source
+    if (subscription === null) {
+      this.releaseSource(source)
+      return
+    }
+    this.consumerUnackedCount--
+    if (source.isReleased) this.#freeSource(source)
+    else if (subscription.parked) subscription.wake()
+    if (this.globalPrefetch !== 0) this.wakeConsumers()
+  }
+
+  /** A rolled back transaction gives its settlements back. */
+  restoreUnacked(tag: number, entry: Unacked): void {
+    this.#unacked ??= new UnackedWindow()
+    this.#unacked.restore(tag, entry)
+  }
+
+  /** basic.recover: everything outstanding goes back to its queue. */
+  requeueAll(): void {
+    const unacked = this.#unacked
+    if (unacked === null) return
+    while (unacked.takeLowest(Number.MAX_SAFE_INTEGER, settled) !== 0)
+      this.applySettlement(settled, SETTLE_REQUEUE)
+  }
+
+  setFlow(active: boolean): void {
+    this.isFlowing = active
+    this.#updateMayDeliver()
+  }
+
+  wakeConsumers(): void {
+    if (!this.mayDeliver) return
+    for (const subscription of this.consumers.values()) subscription.wake()
+  }
+
+  #updateMayDeliver(): void {
+    this.mayDeliver = this.isFlowing && !this.isClosing && (this.#held === null || this.#held.isEmpty)
+    this.wakeConsumers()
+  }
+
+  // ---- replies
+
+  /**
+   * Sends a frame in the order of the channel's replies. With `isDurable` it waits for the commit
+   * round that covers what was changed in this turn; later replies and deliveries wait behind it.
+   */
+  reply(frame: Buffer, isDurable = false): void {
+    const held = this.#held
+    if (!isDurable && (held === null || held.isEmpty)) {
+      this.connection.outbox.write(frame)
+      if (!this.connection.inTurn) this.connection.markTurn()
+      return
+    }
+    this.inOrder(() => this.connection.outbox.write(frame), isDurable)
+  }
+
+  /** As reply(), for anything that must keep its place among the replies. */
+  inOrder(action: () => void, isDurable = false): void {
+    if (!isDurable && (this.#held === null || this.#held.isEmpty)) {
+      action()
+      return
+    }
+    this.#held ??= new HeldReplies()
+    this.#held.add(action, isDurable)
+    this.mayDeliver = false
+    if (!this.inTurn) this.connection.markChannel(this)
+  }
+
+  /** True if something waits for a commit round. */
+  get isWaiting(): boolean {
+    return (
+      (this.#held !== null && !this.#held.isEmpty) ||
+      (this.confirms !== null && this.confirms.isWaiting)
+    )
+  }
+
+  endTurn(round: number, completedRound: number, writeFailed: boolean): void {
+    this.confirms?.settle(round, completedRound, writeFailed)
+    const held = this.#held
+    if (held === null || held.isEmpty) return
+    if (writeFailed && held.hasNew) {
+      this.connection.internalError("the change could not be written to disk")
+      return
+    }
+    held.assignRound(round)
+    held.release(completedRound)
+    if (held.isEmpty) this.#updateMayDeliver()
+  }
+
+  roundCompleted(round: number, failed: boolean): void {
+    this.confirms?.roundCompleted(round, failed)
+    const held = this.#held
+    if (held === null || held.isEmpty) return
+    if (failed && held.isWaitingFor(round)) {
+      this.connection.internalError("the change could not be written to disk")
+      return
+    }
+    held.release(round)
+    if (held.isEmpty) this.#updateMayDeliver()
+  }
+
+  // ---- ending
+
+  /** Gives everything back: consumers leave, unacknowledged messages return, the transaction is void. */
+  release(): void {
+    this.isClosing = true
+    this.mayDeliver = false
+    this.publisher.reset()
+    this.transaction?.discard()
+    this.transaction = null
+    this.confirms = null
+    this.#held = null
+    const consumers = [...this.consumers.values()]
+    this.consumers.clear()
+    this.requeueAll()
+    for (const subscription of consumers) {
+      subscription.cancelled = true
+      subscription.queue.removeSubscriber(subscription)
+    }
+  }
+}
+
+/** `NAME - explanation` for channel.close. */
+export function replyText(code: number, error: Refusal): string {
+  return formatReplyText(code, error.message)
+}
+

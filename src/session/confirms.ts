@@ -1,0 +1,161 @@
+/**
+ * Publisher confirms of one channel (RabbitMQ's extension, class 85). Publishes are numbered from 1
+ * and kept as runs of equal state, not one by one: a run ends where the state changes, so a channel
+ * that only publishes persistent messages has one run per turn.
+ *
+ * A confirm never overtakes its sync, and a cumulative one (`multiple`) never covers a number that
+ * is still pending or was refused.
+ */
+export const CONFIRM_READY = 0
+/** Persistent in a durable queue: waits for the commit round of its turn. */
+export const CONFIRM_DURABLE = 1
+export const CONFIRM_REFUSED = 2
+/** Confirmed one by one while an older one still waits. */
+const CONFIRM_SENT = 3
+
+/** A durable run of the current turn, whose round is not known yet. */
+const ROUND_UNKNOWN = -1
+
+interface Run {
+  /** Last publish number of the run; it begins after the end of the run before. */
+  end: number
+  state: number
+  round: number
+}
+
+/** Writes basic.ack or basic.nack. */
+export interface ConfirmWriter {
+  writeConfirm(sequence: number, multiple: boolean, isAck: boolean): void
+}
+
+export class ConfirmTracker {
+  /** Number of the latest publish. */
+  #last = 0
+  /** Everything up to here was answered. */
+  #answered = 0
+  #runs: Run[] = []
+  #head = 0
+  /** Runs behind the head that could be answered out of order. */
+  #hasReadyBehind = false
+  readonly #writer: ConfirmWriter
+
+  constructor(writer: ConfirmWriter) {
+    this.#writer = writer
+  }
+
+  /** True if something still waits for a commit round. */
+  get isWaiting(): boolean {
+    return this.#head < this.#runs.length
+  }
+
+  /** Publishes not yet answered. */
+  get unconfirmedCount(): number {
+    return this.#last - this.#answered
+  }
+
+  add(state: number): void {
+    const number = ++this.#last
+    const runs = this.#runs
+    const last = runs.length > this.#head ? runs[runs.length - 1]! : null
+    if (
+      last !== null &&
+      last.state === state &&
+      (state !== CONFIRM_DURABLE || last.round === ROUND_UNKNOWN)
+    ) {
+      last.end = number
+      return
+    }
+    if (last !== null && state !== CONFIRM_DURABLE) this.#hasReadyBehind = true
+    runs.push({ end: number, state, round: ROUND_UNKNOWN })
+  }
+
+  /** End of the turn: what was published in it is covered by `round`. Answers all that is due. */
+  settle(round: number, completedRound: number, writeFailed: boolean): void {
+    const runs = this.#runs
+    for (let i = runs.length - 1; i >= this.#head; i--) {
+      const run = runs[i]!
+      if (run.state !== CONFIRM_DURABLE) continue
+      if (run.round !== ROUND_UNKNOWN) break
+      run.round = round
+      if (writeFailed) run.state = CONFIRM_REFUSED
+    }
+    this.#release(completedRound)
+  }
+
+  /** A commit round ended. With `failed`, what waited for it is refused. */
+  roundCompleted(round: number, failed: boolean): void {
+    const runs = this.#runs
+    if (failed)
+      for (let i = this.#head; i < runs.length; i++) {
+        const run = runs[i]!
+        if (run.state === CONFIRM_DURABLE && run.round !== ROUND_UNKNOWN && run.round <= round)
+          run.state = CONFIRM_REFUSED
+      }
+    this.#release(round)
+  }
+
+  #release(completedRound: number): void {
+    const runs = this.#runs
+    let head = this.#head
+    let ackEnd = this.#answered
+    while (head < runs.length) {
+      const run = runs[head]!
+      if (run.state === CONFIRM_DURABLE) {
+        if (run.round === ROUND_UNKNOWN || run.round > completedRound) break
+        ackEnd = run.end
+      } else if (run.state === CONFIRM_READY) ackEnd = run.end
+      else {
+        this.#ackUpTo(ackEnd)
+        if (run.state === CONFIRM_REFUSED) this.#nackUpTo(run.end)
+        this.#answered = run.end
+        ackEnd = run.end
+      }
+      head++
+    }
+    this.#ackUpTo(ackEnd)
+    if (head === runs.length) {
+      runs.length = 0
+      this.#head = 0
+      this.#hasReadyBehind = false
+      return
+    }
+    this.#head = head
+    if (head > 64) {
+      runs.splice(0, head)
+      this.#head = 0
+    }
+    if (this.#hasReadyBehind) this.#answerOutOfOrder(completedRound)
+  }
+
+  #ackUpTo(end: number): void {
+    if (end <= this.#answered) return
+    this.#writer.writeConfirm(end, end > this.#answered + 1, true)
+    this.#answered = end
+  }
+
+  #nackUpTo(end: number): void {
+    this.#writer.writeConfirm(end, end > this.#answered + 1, false)
+    this.#answered = end
+  }
+
+  /** Transient messages never wait for the disk: they are answered one by one past a waiting head. */
+  #answerOutOfOrder(completedRound: number): void {
+    const runs = this.#runs
+    let previousEnd = runs[this.#head]!.end
+    for (let i = this.#head + 1; i < runs.length; i++) {
+      const run = runs[i]!
+      const isDue =
+        run.state === CONFIRM_READY ||
+        run.state === CONFIRM_REFUSED ||
+        (run.state === CONFIRM_DURABLE && run.round !== ROUND_UNKNOWN && run.round <= completedRound)
+      if (isDue) {
+        const isAck = run.state !== CONFIRM_REFUSED
+        for (let number = previousEnd + 1; number <= run.end; number++)
+          this.#writer.writeConfirm(number, false, isAck)
+        run.state = CONFIRM_SENT
+      }
+      previousEnd = run.end
+    }
+    this.#hasReadyBehind = false
+  }
+}

@@ -1,0 +1,735 @@
+import { formatReplyText, ProtocolError } from "../amqp/errors.ts"
+import {
+  FRAME_BODY,
+  FRAME_END,
+  FRAME_HEADER,
+  FRAME_HEADER_SIZE,
+  FRAME_HEARTBEAT,
+  FRAME_METHOD,
+  FRAME_OVERHEAD,
+  HEARTBEAT_FRAME,
+} from "../amqp/frames.ts"
+import {
+  BASIC_ACK,
+  BASIC_NACK,
+  BASIC_PUBLISH,
+  BASIC_REJECT,
+  CHANNEL_CLOSE,
+  CHANNEL_CLOSE_OK,
+  CHANNEL_OPEN,
+  CONNECTION_CLOSE,
+  CONNECTION_CLOSE_OK,
+  isKnownMethod,
+  writeChannelClose,
+  writeConnectionBlocked,
+  writeConnectionClose,
+  writeConnectionCloseOk,
+  writeConnectionUnblocked,
+} from "../amqp/generated/methods.ts"
+import { AmqpReader } from "../amqp/reader.ts"
+import type { User } from "../auth/users.ts"
+import type { Access } from "../broker/access.ts"
+import type { Broker } from "../broker/broker.ts"
+import type { ConnectionHandle } from "../broker/connection-handle.ts"
+import { Refusal } from "../broker/errors.ts"
+import type { TurnSession } from "../broker/turn.ts"
+import type { Vhost } from "../broker/vhost.ts"
+import { StorageError } from "../storage/disk.ts"
+import { IncomingMessage } from "../storage/message.ts"
+import { Chunk, copyBytes } from "../util/bytes.ts"
+import type { Clock } from "../util/clock.ts"
+import { Channel, SETTLE_ACK, SETTLE_DROP, SETTLE_REQUEUE } from "./channel.ts"
+import { Handshake, HANDSHAKE_FRAME_MAX } from "./handshake.ts"
+import { handleChannelMethod, openChannel } from "./methods/dispatch.ts"
+import { handleUpdateSecret } from "./methods/connection.ts"
+import { Outbox } from "./outbox.ts"
+import type { OutboxPool } from "./outbox.ts"
+import { PublishRouteCache } from "./publish-route.ts"
+import type { PublishRoute } from "./publish-route.ts"
+import { REPLY_CODE } from "./reply-codes.ts"
+import type { Transport } from "./transport.ts"
+
+/**
+ * One client connection from the first byte to the last: cuts the received bytes into frames, hands
+ * them to the handshake or to a channel, turns errors into channel.close and connection.close, and
+ * watches heartbeats. What the methods do is in methods/.
+ */
+
+/** Limits and offers of the server side. */
+export interface SessionOptions {
+  readonly frameMax: number
+  readonly channelMax: number
+  readonly heartbeatSeconds: number
+  readonly maxMessageSize: number
+  readonly productVersion: string
+}
+
+const HANDSHAKE = 0
+const RUNNING = 1
+/** connection.close was sent: only close and close-ok count. */
+const CLOSING = 2
+const CLOSED = 3
+
+const HANDSHAKE_TIMEOUT_MS = 10_000
+/** How long a client may take to answer connection.close, at most. */
+const CLOSE_TIMEOUT_MAX_MS = 30_000
+
+
+export class Connection implements ConnectionHandle, TurnSession {
+  readonly id: number
+  readonly name: string
+  readonly broker: Broker
+  readonly clock: Clock
+  readonly transport: Transport
+  readonly outbox: Outbox
+  readonly options: SessionOptions
+  readonly connectedAtMs: number
+  readonly message = new IncomingMessage()
+  user: User | null = null
+  access!: Access
+  vhost: Vhost | null = null
+  /** As the client named itself (client property connection_name). */
+  clientName = ""
+  /** Frame size limit in force, with the 8 bytes around the payload. */
+  frameMax = HANDSHAKE_FRAME_MAX
+  channelMax = 0
+  heartbeatSeconds = 0
+  maxMessageSize: number
+  wantsConsumerCancel = false
+  wantsBlocked = false
+  inTurn = false
+  /** An alarm holds up a publish: nothing more is read until it ends. */
+  isHeldUp = false
+  /** Where parsing goes on after an error in the frame at hand. */
+  resumeOffset = 0
+  /** Channels by number; null for one that was open once. */
+  readonly channels: (Channel | null | undefined)[] = []
+  openChannelCount = 0
+  #state = HANDSHAKE
+  #handshake: Handshake | null
+  #lastReceivedMs: number
+  #lastSentMs: number
+  #closeDeadlineMs = 0
+  /** Beginning of a frame whose rest has not arrived. */
+  #carry: Chunk | null = null
+  #carryUsed = 0
+  /** Received but not parsed, because the connection is held up. */
+  #unparsed: Buffer[] = []
+  #isPaused = false
+  #isBlocked = false
+  #isReleased = false
+  #turnChannels: Channel[] = []
+  readonly #waitingChannels = new Set<Channel>()
+  #routes: PublishRouteCache | null = null
+  #faultClassId = 0
+  #faultMethodId = 0
+  #faultChannel: Channel | null = null
+
+  constructor(
+    id: number,
+    broker: Broker,
+    transport: Transport,
+    pool: OutboxPool,
+    options: SessionOptions,
+  ) {
+    this.id = id
+    this.broker = broker
+    this.clock = broker.clock
+    this.transport = transport
+    this.options = options
+    this.maxMessageSize = options.maxMessageSize
+    this.name =
+      `${transport.remoteAddress}:${transport.remotePort} -> ` +
+      `${transport.localAddress}:${transport.localPort}`
+    this.outbox = new Outbox(transport, pool, () => this.#onDrained())
+    this.connectedAtMs = broker.clock.nowMs
+    this.#lastReceivedMs = this.connectedAtMs
+    this.#lastSentMs = this.connectedAtMs
+    this.#handshake = new Handshake(this)
+    broker.connections.add(this)
+  }
+
+  get isRunning(): boolean {
+    return this.#state === RUNNING
+  }
+
+  get isBlocked(): boolean {
+    return this.#isBlocked
+  }
+
+  // ---- receiving
+
+  /** Takes over `bytes`: they must not change afterwards. */
+  onData(bytes: Buffer): void {
+    if (this.#state === CLOSED) return
+    this.clock.refresh()
+    this.#lastReceivedMs = this.clock.nowMs
+    if (this.isHeldUp) {
+      this.#unparsed.push(bytes)
+      return
+    }
+    this.#receive(new Chunk(bytes))
+    if (this.outbox.isOverfull) this.#pauseReading()
+    this.broker.turn.noteInput(bytes.length)
+  }
+
+  #receive(chunk: Chunk): void {
+    const end = chunk.bytes.length
+    let offset = 0
+    if (this.#handshake !== null && !this.#handshake.isHeaderDone) {
+      offset = this.#handshake.readHeader(chunk, end)
+      if (this.#state === CLOSED) return
+    }
+    if (this.#carryUsed > 0) offset = this.#completeCarry(chunk, offset, end)
+    if (!this.isHeldUp) offset = this.#parse(chunk, offset, end)
+    if (offset < end && this.#state !== CLOSED) this.#keepRest(chunk, offset, end)
+  }
+
+  /** Adds bytes to the kept beginning of a frame until that frame is whole, and parses it. */
+  #completeCarry(chunk: Chunk, start: number, end: number): number {
+    let offset = start
+    if (this.#carryUsed < FRAME_HEADER_SIZE) {
+      offset += this.#addToCarry(chunk, offset, Math.min(end, offset + FRAME_HEADER_SIZE - this.#carryUsed))
+      if (this.#carryUsed < FRAME_HEADER_SIZE) return offset
+    }
+    const size = this.#carry!.view.getUint32(3) + FRAME_OVERHEAD
+    // A frame that is too large is refused at its header; parse() says so.
+    const wanted = size > this.frameMax ? FRAME_HEADER_SIZE : size
+    if (this.#carryUsed < wanted)
+      offset += this.#addToCarry(chunk, offset, Math.min(end, offset + wanted - this.#carryUsed))
+    if (this.#carryUsed < wanted) return offset
+    const carry = this.#carry!
+    const used = this.#carryUsed
+    this.#carryUsed = 0
+    const parsed = this.#parse(carry, 0, used)
+    if (this.isHeldUp) {
+      this.#unparsed.unshift(Buffer.from(carry.bytes.subarray(parsed, used)))
+      this.#carry = null
+    } else if (carry.bytes.length > 4096) this.#carry = null // Rare large frames leave no buffer behind.
+    return offset
+  }
+
+  #addToCarry(chunk: Chunk, start: number, end: number): number {
+    const size = end - start
+    const needed = this.#carryUsed + size
+    let carry = this.#carry
+    if (carry === null || carry.bytes.length < needed) {
+      const larger = Chunk.allocate(Math.max(512, 2 ** Math.ceil(Math.log2(needed))))
+      if (carry !== null) copyBytes(carry, 0, larger, 0, this.#carryUsed)
+      carry = larger
+      this.#carry = larger
+    }
+    copyBytes(chunk, start, carry, this.#carryUsed, size)
+    this.#carryUsed = needed
+    return size
+  }
+
+  #keepRest(chunk: Chunk, start: number, end: number): void {
+    if (this.isHeldUp) this.#unparsed.push(Buffer.from(chunk.bytes.subarray(start, end)))
+    else this.#addToCarry(chunk, start, end)
+  }
+
+  /** Parses whole frames; returns the offset of the first byte that was not consumed. */
+  #parse(chunk: Chunk, start: number, end: number): number {
+    let offset = start
+    for (;;) {
+      try {
+        return this.#parseFrames(chunk, offset, end)
+      } catch (error) {
+        this.#fault(error)
+        if (this.#state === CLOSED) return end
+        // A broken framing cannot be followed any further: the rest of the stream means nothing.
+        if (this.resumeOffset < 0) {
+          this.#stopReading()
+          return end
+        }
+        offset = this.resumeOffset
+      }
+    }
+  }
+
+  #parseFrames(chunk: Chunk, start: number, end: number): number {
+    const { view } = chunk
+    let offset = start
+    while (end - offset >= FRAME_HEADER_SIZE) {
+      const size = view.getUint32(offset + 3)
+      this.resumeOffset = -1
+      if (size > this.frameMax - FRAME_OVERHEAD) throw this.#frameTooLarge(view.getUint8(offset), size)
+      const frameEnd = offset + FRAME_HEADER_SIZE + size
+      if (frameEnd >= end) break
+      if (view.getUint8(frameEnd) !== FRAME_END)
+        throw new ProtocolError(501, `frame end was ${view.getUint8(frameEnd)}, expected 206`)
+      const type = view.getUint8(offset)
+      const channelId = view.getUint16(offset + 1)
+      this.resumeOffset = frameEnd + 1
+      this.#faultChannel = null
+      this.#faultClassId = 0
+      this.#faultMethodId = 0
+      if (type === FRAME_METHOD && this.#state === RUNNING && size >= 4) {
+        const channel = this.channels[channelId]
+        if (
+          channel !== undefined &&
+          channel !== null &&
+          !channel.isClosing &&
+          channel.publisher.isIdle &&
+          view.getUint32(offset + FRAME_HEADER_SIZE) === BASIC_PUBLISH
+        ) {
+          this.#faultChannel = channel
+          this.#faultClassId = BASIC_PUBLISH >>> 16
+          this.#faultMethodId = BASIC_PUBLISH & 0xffff
+          offset = channel.publisher.run(chunk, offset, end)
+          if (this.isHeldUp) return offset
+          continue
+        }
+      }
+      this.#frame(type, channelId, chunk, offset + FRAME_HEADER_SIZE, frameEnd)
+      if (this.#state === CLOSED) return end
+      offset = frameEnd + 1
+    }
+    return offset
+  }
+
+  #frameTooLarge(type: number, size: number): ProtocolError {
+    return new ProtocolError(
+      501,
+      `type ${type} frame of ${size + FRAME_OVERHEAD} bytes exceeds negotiated frame_max ${this.frameMax}`,
+    )
+  }
+
+  #frame(type: number, channelId: number, chunk: Chunk, start: number, end: number): void {
+    if (this.#state === CLOSING) {
+      if (type === FRAME_METHOD && channelId === 0 && end - start >= 4)
+        this.#closingMethod(chunk.view.getUint32(start))
+      return
+    }
+    switch (type) {
+      case FRAME_METHOD:
+        if (end - start < 4) throw new ProtocolError(501, "method frame without method id")
+        if (channelId === 0) this.#connectionMethod(chunk, start, end)
+        else this.#channelMethod(channelId, chunk, start, end)
+        return
+      case FRAME_HEADER:
+      case FRAME_BODY:
+        this.#content(type, channelId, chunk, start, end)
+        return
+      case FRAME_HEARTBEAT:
+        if (channelId !== 0)
+          throw new ProtocolError(505, "heartbeat frame must be on channel 0")
+        return
+      default:
+        throw new ProtocolError(501, `unknown frame type ${type}`)
+    }
+  }
+
+  #content(type: number, channelId: number, chunk: Chunk, start: number, end: number): void {
+    if (this.#state !== RUNNING)
+      throw new ProtocolError(505, "expected method frame, got non method frame instead")
+    const channel = this.channels[channelId]
+    // Content in flight on a channel that has just been closed is swallowed.
+    if (channel === null || (channel !== undefined && channel.isClosing)) return
+    if (channel === undefined) throw new ProtocolError(504, "expected 'channel.open'")
+    this.#faultChannel = channel
+    this.#faultClassId = BASIC_PUBLISH >>> 16
+    this.#faultMethodId = BASIC_PUBLISH & 0xffff
+    if (type === FRAME_HEADER) channel.publisher.onHeader(chunk, start, end)
+    else channel.publisher.onBody(chunk, start, end)
+  }
+
+  #connectionMethod(chunk: Chunk, start: number, end: number): void {
+    const method = chunk.view.getUint32(start)
+    this.#noteMethod(method)
+    if (this.#handshake !== null) {
+      this.#handshake.onMethod(method, new AmqpReader(chunk.bytes, start + 4, end))
+      if (this.#handshake.isDone) this.#handshake = null
+      return
+    }
+    const reader = new AmqpReader(chunk.bytes, start + 4, end)
+    if (method === CONNECTION_CLOSE) this.#clientClosed()
+    else if (method === CONNECTION_CLOSE_OK) return
+    else if (method >>> 16 === 10) handleUpdateSecret(this, method, reader)
+    else if (!isKnownMethod(method)) throw unknownMethod(method)
+    else throw new ProtocolError(504, "unexpected method in connection state running")
+  }
+
+  #channelMethod(channelId: number, chunk: Chunk, start: number, end: number): void {
+    const { view } = chunk
+    const method = view.getUint32(start)
+    this.#noteMethod(method)
+    if (this.#state !== RUNNING)
+      throw new ProtocolError(504, "unexpected method in connection handshake")
+    const channel = this.channels[channelId]
+    if (channel === undefined || channel === null) {
+      this.#methodWithoutChannel(channelId, channel, method)
+      return
+    }
+    if (channel.isClosing) {
+      if (method === CHANNEL_CLOSE_OK || method === CHANNEL_CLOSE)
+        handleChannelMethod(channel, method, new AmqpReader(chunk.bytes, start + 4, end))
+      return
+    }
+    this.#faultChannel = channel
+    if (!channel.publisher.isIdle && method !== CHANNEL_CLOSE)
+      throw new ProtocolError(
+        505,
+        "expected content header for class 60, got non content header frame instead",
+      )
+    const size = end - start
+    if (method === BASIC_ACK && size === 13)
+      channel.settle(readTag(view, start + 4), (view.getUint8(start + 12) & 1) !== 0, SETTLE_ACK)
+    else if (method === BASIC_NACK && size === 13) {
+      const bits = view.getUint8(start + 12)
+      const how = (bits & 2) !== 0 ? SETTLE_REQUEUE : SETTLE_DROP
+      channel.settle(readTag(view, start + 4), (bits & 1) !== 0, how)
+    } else if (method === BASIC_REJECT && size === 13) {
+      const how = (view.getUint8(start + 12) & 1) !== 0 ? SETTLE_REQUEUE : SETTLE_DROP
+      channel.settle(readTag(view, start + 4), false, how)
+    } else handleChannelMethod(channel, method, new AmqpReader(chunk.bytes, start + 4, end))
+  }
+
+  #methodWithoutChannel(channelId: number, before: null | undefined, method: number): void {
+    if (method === CHANNEL_OPEN) {
+      if (channelId > this.channelMax)
+        throw new ProtocolError(
+          530,
+          `number of channels opened (${this.openChannelCount}) has reached the negotiated channel_max (${this.channelMax})`,
+        )
+      openChannel(this, channelId)
+      return
+    }
+    if (before === null) {
+      // The channel was closed a moment ago; what was under way for it is no offence.
+      if (method === CHANNEL_CLOSE_OK || method >>> 16 === 60) return
+    }
+    if (!isKnownMethod(method)) throw unknownMethod(method)
+    throw new ProtocolError(504, "expected 'channel.open'")
+  }
+
+  #noteMethod(method: number): void {
+    this.#faultClassId = method >>> 16
+    this.#faultMethodId = method & 0xffff
+  }
+
+  // ---- errors
+
+  #fault(error: unknown): void {
+    if (error instanceof Refusal) this.refuse(error)
+    else if (error instanceof ProtocolError)
+      this.close(error.code, error.message, this.#faultClassId, this.#faultMethodId)
+    else if (error instanceof StorageError)
+      this.refuse(new Refusal("resource-error", error.message))
+    else {
+      this.broker.log.error(
+        { connection: this.name, err: error, class: this.#faultClassId, method: this.#faultMethodId },
+        "internal error in a session",
+      )
+      this.internalError("internal error")
+    }
+  }
+
+  /** Answers a refusal with channel.close, or connection.close where no channel is concerned or the code is hard. */
+  refuse(error: Refusal): void {
+    const code = REPLY_CODE[error.kind]
+    const channel = this.#faultChannel
+    if (channel === null || channel.isClosing || code === 320 || code >= 500 && code !== 506) {
+      this.close(code, error.message, this.#faultClassId, this.#faultMethodId)
+      return
+    }
+    const { id } = channel
+    this.outbox.write(
+      writeChannelClose(id, {
+        replyCode: code,
+        replyText: formatReplyText(code, error.message),
+        classId: this.#faultClassId,
+        methodId: this.#faultMethodId,
+      }),
+    )
+    this.broker.log.warn(
+      { connection: this.name, channel: id, code, reason: error.message },
+      "channel closed because of an error",
+    )
+    channel.release()
+    this.markTurn()
+  }
+
+  internalError(reason: string): void {
+    this.close(541, reason, this.#faultClassId, this.#faultMethodId)
+  }
+
+  // ---- closing
+
+  forceClose(reason: string): void {
+    this.close(320, reason, 0, 0)
+  }
+
+  /** Sends connection.close; the client has some time to answer. */
+  close(code: number, reason: string, classId: number, methodId: number): void {
+    if (this.#state >= CLOSING) return
+    const mayTellClient = this.#handshake === null || this.#handshake.isHeaderDone
+    this.broker.log.warn({ connection: this.name, code, reason }, "connection closed by the broker")
+    this.#state = CLOSING
+    this.#handshake = null
+    const waitMs = this.heartbeatSeconds > 0 ? this.heartbeatSeconds * 1000 : CLOSE_TIMEOUT_MAX_MS
+    this.#closeDeadlineMs = this.clock.nowMs + Math.min(waitMs, CLOSE_TIMEOUT_MAX_MS)
+    this.#release()
+    this.#resumeReading()
+    if (!mayTellClient) {
+      this.closeTransport()
+      return
+    }
+    this.outbox.write(
+      writeConnectionClose(0, {
+        replyCode: code,
+        replyText: formatReplyText(code, reason),
+        classId,
+        methodId,
+      }),
+    )
+    this.markTurn()
+  }
+
+  #closingMethod(method: number): void {
+    if (method === CONNECTION_CLOSE) this.outbox.write(writeConnectionCloseOk(0, {}))
+    else if (method !== CONNECTION_CLOSE_OK) return
+    this.closeTransport()
+  }
+
+  #clientClosed(): void {
+    // Exclusive queues are gone before the client sees close-ok: it may declare them again at once.
+    this.#release()
+    this.outbox.write(writeConnectionCloseOk(0, {}))
+    this.closeTransport()
+  }
+
+  /** Sends what is buffered and ends the stream. */
+  closeTransport(): void {
+    if (this.#state === CLOSED) return
+    this.#state = CLOSED
+    this.#closeDeadlineMs = this.clock.nowMs + 1000
+    this.#release()
+    this.outbox.flush()
+    this.transport.end()
+    this.#resumeReading()
+  }
+
+  /** The stream is gone, whoever ended it. */
+  onClosed(): void {
+    this.#state = CLOSED
+    this.#release()
+    this.broker.connections.delete(this)
+  }
+
+  destroy(): void {
+    this.#state = CLOSED
+    this.#release()
+    this.transport.destroy()
+  }
+
+  /** Gives back all that the connection holds in the broker. */
+  #release(): void {
+    if (this.#isReleased) return
+    this.#isReleased = true
+    for (const channel of this.channels) channel?.release()
+    this.channels.length = 0
+    this.#turnChannels = []
+    this.#waitingChannels.clear()
+    this.broker.sessionsWaiting.delete(this)
+    this.vhost?.releaseConnection(this)
+    this.#unparsed = []
+    this.#carry = null
+    this.#carryUsed = 0
+    this.isHeldUp = false
+  }
+
+  // ---- handshake results
+
+  /** The client is logged in and has a vhost: channels may be opened. */
+  start(vhost: Vhost, access: Access): void {
+    this.vhost = vhost
+    this.access = access
+    this.#state = RUNNING
+  }
+
+  /** A refused login or a foreign protocol: what was written goes out, then the stream ends. */
+  get isHandshaking(): boolean {
+    return this.#state === HANDSHAKE
+  }
+
+  // ---- channels
+
+  removeChannel(channel: Channel): void {
+    if (this.channels[channel.id] !== channel) return
+    this.channels[channel.id] = null
+    this.openChannelCount--
+    this.#waitingChannels.delete(channel)
+  }
+
+  findRoute(chunk: Chunk, start: number, size: number): PublishRoute | null {
+    return this.#routes === null
+      ? null
+      : this.#routes.find(chunk, start, size, this.vhost!.generation)
+  }
+
+  keepRoute(route: PublishRoute): void {
+    this.#routes ??= new PublishRouteCache()
+    this.#routes.put(route)
+  }
+
+  // ---- output and turns
+
+  markTurn(): void {
+    this.broker.turn.markSession(this)
+  }
+
+  markChannel(channel: Channel): void {
+    channel.inTurn = true
+    this.#turnChannels.push(channel)
+    if (!this.inTurn) this.markTurn()
+  }
+
+  /** basic.ack for a publisher, without the detour over a Buffer. */
+  writeAck(channelId: number, deliveryTag: number, multiple: boolean): void {
+    const chunk = this.outbox.reserve(21)
+    const { view } = chunk
+    const at = this.outbox.used
+    view.setUint8(at, FRAME_METHOD)
+    view.setUint16(at + 1, channelId)
+    view.setUint32(at + 3, 13)
+    view.setUint32(at + 7, BASIC_ACK)
+    view.setUint32(at + 11, (deliveryTag / 0x1_0000_0000) >>> 0)
+    view.setUint32(at + 15, deliveryTag >>> 0)
+    view.setUint8(at + 19, multiple ? 1 : 0)
+    view.setUint8(at + 20, FRAME_END)
+    this.outbox.used = at + 21
+  }
+
+  settle(round: number, completedRound: number, writeFailed: boolean): void {
+    const channels = this.#turnChannels
+    if (channels.length === 0) return
+    this.#turnChannels = []
+    for (let i = 0; i < channels.length; i++) {
+      const channel = channels[i]!
+      channel.inTurn = false
+      channel.endTurn(round, completedRound, writeFailed)
+      if (channel.isWaiting) this.#waitingChannels.add(channel)
+    }
+    if (this.#waitingChannels.size > 0) this.broker.sessionsWaiting.add(this)
+  }
+
+  /** A commit round has ended. False if nothing waits any more. */
+  roundCompleted(round: number, failed: boolean): boolean {
+    for (const channel of this.#waitingChannels) {
+      channel.roundCompleted(round, failed)
+      if (!channel.isWaiting) this.#waitingChannels.delete(channel)
+    }
+    this.markTurn()
+    return this.#waitingChannels.size > 0
+  }
+
+  flush(): void {
+    if (this.outbox.isEmpty) return
+    this.#lastSentMs = this.clock.nowMs
+    this.outbox.flush()
+  }
+
+  #onDrained(): void {
+    if (this.#state === CLOSED) return
+    this.#resumeReading()
+    for (const channel of this.channels) channel?.wakeConsumers()
+  }
+
+  #pauseReading(): void {
+    if (this.#isPaused) return
+    this.#isPaused = true
+    this.transport.pause()
+  }
+
+  #resumeReading(): void {
+    if (!this.#isPaused || this.isHeldUp) return
+    this.#isPaused = false
+    this.transport.resume()
+  }
+
+  /** After broken framing: the input is thrown away until the client has gone. */
+  #stopReading(): void {
+    this.#carryUsed = 0
+    this.#carry = null
+  }
+
+  // ---- alarms
+
+  /**
+   * A publish meets an alarm. True: the client was told (connection.blocked) and is not read from
+   * until the alarm ends. False: it would not understand, the publish must be refused.
+   */
+  holdUp(reason: string): boolean {
+    if (!this.wantsBlocked) return false
+    this.notifyBlocked(reason)
+    this.isHeldUp = true
+    this.#pauseReading()
+    return true
+  }
+
+  notifyBlocked(reason: string): void {
+    if (!this.wantsBlocked || this.#isBlocked || this.#state !== RUNNING) return
+    this.#isBlocked = true
+    this.outbox.write(writeConnectionBlocked(0, { reason }))
+    this.markTurn()
+  }
+
+  /** The last alarm has ended. */
+  alarmEnded(): void {
+    if (this.#isBlocked && this.#state === RUNNING) {
+      this.#isBlocked = false
+      this.outbox.write(writeConnectionUnblocked(0, {}))
+      this.markTurn()
+    }
+    if (!this.isHeldUp) return
+    this.isHeldUp = false
+    this.#lastReceivedMs = this.clock.nowMs
+    const pieces = this.#unparsed
+    this.#unparsed = []
+    const bytes = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
+    if (bytes.length > 0) this.#receive(new Chunk(bytes))
+    this.#resumeReading()
+  }
+
+  // ---- time
+
+  /** About twice a second. */
+  tick(nowMs: number): void {
+    if (this.#state >= CLOSING) {
+      if (nowMs >= this.#closeDeadlineMs) this.destroy()
+      return
+    }
+    if (this.#state === HANDSHAKE) {
+      if (nowMs - this.connectedAtMs >= HANDSHAKE_TIMEOUT_MS) {
+        this.broker.log.warn({ connection: this.name }, "handshake timed out")
+        this.destroy()
+      }
+      return
+    }
+    const heartbeatMs = this.heartbeatSeconds * 1000
+    if (heartbeatMs === 0) return
+    if (nowMs - this.#lastSentMs >= heartbeatMs / 2) {
+      this.outbox.write(HEARTBEAT_FRAME)
+      this.flush()
+    }
+    // A peer may be silent for two intervals (AMQP 0-9-1 §4.2.7). A paused reader cannot know.
+    if (!this.#isPaused && nowMs - this.#lastReceivedMs > 2 * heartbeatMs + 1000) {
+      this.broker.log.warn(
+        { connection: this.name, heartbeatSeconds: this.heartbeatSeconds },
+        "missed heartbeats from the client, connection closed",
+      )
+      this.destroy()
+    }
+  }
+}
+
+function readTag(view: DataView, at: number): number {
+  return view.getUint32(at) * 0x1_0000_0000 + view.getUint32(at + 4)
+}
+
+function unknownMethod(method: number): ProtocolError {
+  return new ProtocolError(540, `unknown method ${method >>> 16}.${method & 0xffff}`)
+}
+

@@ -1,0 +1,204 @@
+import { BASIC_DELIVER, BASIC_GET_OK, BASIC_RETURN } from "../amqp/generated/methods.ts"
+import {
+  CLASS_BASIC,
+  CONTENT_HEADER_FIXED_SIZE,
+  FRAME_BODY,
+  FRAME_END,
+  FRAME_HEADER,
+  FRAME_HEADER_SIZE,
+  FRAME_METHOD,
+  FRAME_OVERHEAD,
+} from "../amqp/frames.ts"
+import type { IncomingMessage, StoredMessage } from "../storage/message.ts"
+import { Chunk, copyBytes } from "../util/bytes.ts"
+import type { Outbox } from "./outbox.ts"
+import { OUTBOX_CHUNK_BYTES } from "./outbox.ts"
+
+/**
+ * Encodes messages into the outbox: basic.deliver, basic.get-ok and basic.return with their content.
+ * Small deliveries are written in one go into one chunk; everything else piece by piece.
+ */
+
+/** A delivery up to this size goes into one chunk as a whole. */
+const IN_ONE_CHUNK_MAX = OUTBOX_CHUNK_BYTES / 4
+
+const CONTENT_HEADER_WORD = CLASS_BASIC * 0x1_0000
+
+/** Method id and consumer tag of a consumer's deliveries, encoded once. */
+export function deliverPrefix(consumerTag: string): Chunk {
+  const size = Buffer.byteLength(consumerTag)
+  const bytes = Buffer.alloc(4 + 1 + size)
+  bytes.writeUInt32BE(BASIC_DELIVER)
+  bytes.writeUInt8(size, 4)
+  bytes.write(consumerTag, 5)
+  return new Chunk(bytes)
+}
+
+export function writeDeliver(
+  outbox: Outbox,
+  channelId: number,
+  frameMax: number,
+  prefix: Chunk,
+  deliveryTag: number,
+  message: StoredMessage,
+): void {
+  const prefixSize = prefix.bytes.length
+  const routeSize = message.routeEnd - message.routeStart
+  const propertiesSize = message.propertiesEnd - message.propertiesStart
+  const bodySize = message.bodyEnd - message.bodyStart
+  const methodSize = prefixSize + 9 + routeSize
+  const total = methodSize + propertiesSize + bodySize + 3 * FRAME_OVERHEAD + CONTENT_HEADER_FIXED_SIZE
+  if (total > IN_ONE_CHUNK_MAX || bodySize > frameMax - FRAME_OVERHEAD) {
+    writeLargeDeliver(outbox, channelId, frameMax, prefix, deliveryTag, message)
+    return
+  }
+  const chunk = outbox.reserve(total)
+  const { view } = chunk
+  const source = message.chunk
+  let at = outbox.used
+  view.setUint8(at, FRAME_METHOD)
+  view.setUint16(at + 1, channelId)
+  view.setUint32(at + 3, methodSize)
+  at += FRAME_HEADER_SIZE
+  copyBytes(prefix, 0, chunk, at, prefixSize)
+  at += prefixSize
+  view.setUint32(at, (deliveryTag / 0x1_0000_0000) >>> 0)
+  view.setUint32(at + 4, deliveryTag >>> 0)
+  view.setUint8(at + 8, message.redelivered ? 1 : 0)
+  at += 9
+  copyBytes(source, message.routeStart, chunk, at, routeSize)
+  at += routeSize
+  view.setUint8(at, FRAME_END)
+  view.setUint8(at + 1, FRAME_HEADER)
+  view.setUint16(at + 2, channelId)
+  view.setUint32(at + 4, CONTENT_HEADER_FIXED_SIZE + propertiesSize)
+  view.setUint32(at + 8, CONTENT_HEADER_WORD)
+  view.setUint32(at + 12, 0)
+  view.setUint32(at + 16, bodySize)
+  at += 20
+  copyBytes(source, message.propertiesStart, chunk, at, propertiesSize)
+  at += propertiesSize
+  view.setUint8(at, FRAME_END)
+  at++
+  if (bodySize > 0) {
+    view.setUint8(at, FRAME_BODY)
+    view.setUint16(at + 1, channelId)
+    view.setUint32(at + 3, bodySize)
+    at += FRAME_HEADER_SIZE
+    copyBytes(source, message.bodyStart, chunk, at, bodySize)
+    at += bodySize
+    view.setUint8(at, FRAME_END)
+    at++
+  }
+  outbox.used = at
+}
+
+function writeLargeDeliver(
+  outbox: Outbox,
+  channelId: number,
+  frameMax: number,
+  prefix: Chunk,
+  deliveryTag: number,
+  message: StoredMessage,
+): void {
+  const fields = Buffer.allocUnsafe(9)
+  fields.writeBigUInt64BE(BigInt(deliveryTag))
+  fields.writeUInt8(message.redelivered ? 1 : 0, 8)
+  const routeSize = message.routeEnd - message.routeStart
+  beginMethod(outbox, channelId, prefix.bytes.length + 9 + routeSize)
+  outbox.write(prefix.bytes)
+  outbox.write(fields)
+  outbox.writeFrom(message.chunk, message.routeStart, routeSize)
+  outbox.writeByte(FRAME_END)
+  writeContent(outbox, channelId, frameMax, message.chunk, message, message.chunk, message)
+}
+
+/** basic.get-ok: `messageCount` is what is still ready behind this one. */
+export function writeGetOk(
+  outbox: Outbox,
+  channelId: number,
+  frameMax: number,
+  deliveryTag: number,
+  messageCount: number,
+  message: StoredMessage,
+): void {
+  const routeSize = message.routeEnd - message.routeStart
+  const head = Buffer.allocUnsafe(13)
+  head.writeUInt32BE(BASIC_GET_OK)
+  head.writeBigUInt64BE(BigInt(deliveryTag), 4)
+  head.writeUInt8(message.redelivered ? 1 : 0, 12)
+  const count = Buffer.allocUnsafe(4)
+  count.writeUInt32BE(messageCount)
+  beginMethod(outbox, channelId, head.length + routeSize + 4)
+  outbox.write(head)
+  outbox.writeFrom(message.chunk, message.routeStart, routeSize)
+  outbox.write(count)
+  outbox.writeByte(FRAME_END)
+  writeContent(outbox, channelId, frameMax, message.chunk, message, message.chunk, message)
+}
+
+/** basic.return with the content as it was published. */
+export function writeReturn(
+  outbox: Outbox,
+  channelId: number,
+  frameMax: number,
+  replyCode: number,
+  replyText: string,
+  message: IncomingMessage,
+): void {
+  const text = Buffer.from(replyText)
+  const head = Buffer.allocUnsafe(7)
+  head.writeUInt32BE(BASIC_RETURN)
+  head.writeUInt16BE(replyCode, 4)
+  head.writeUInt8(text.length, 6)
+  const routeSize = message.routeEnd - message.routeStart
+  beginMethod(outbox, channelId, head.length + text.length + routeSize)
+  outbox.write(head)
+  outbox.write(text)
+  outbox.writeFrom(message.route, message.routeStart, routeSize)
+  outbox.writeByte(FRAME_END)
+  writeContent(outbox, channelId, frameMax, message.properties, message, message.body, message)
+}
+
+function beginMethod(outbox: Outbox, channelId: number, size: number): void {
+  const chunk = outbox.reserve(FRAME_HEADER_SIZE)
+  chunk.view.setUint8(outbox.used, FRAME_METHOD)
+  chunk.view.setUint16(outbox.used + 1, channelId)
+  chunk.view.setUint32(outbox.used + 3, size)
+  outbox.used += FRAME_HEADER_SIZE
+}
+
+function writeContent(
+  outbox: Outbox,
+  channelId: number,
+  frameMax: number,
+  properties: Chunk,
+  propertiesRange: { readonly propertiesStart: number; readonly propertiesEnd: number },
+  body: Chunk,
+  bodyRange: { readonly bodyStart: number; readonly bodyEnd: number },
+): void {
+  const propertiesSize = propertiesRange.propertiesEnd - propertiesRange.propertiesStart
+  const bodySize = bodyRange.bodyEnd - bodyRange.bodyStart
+  const chunk = outbox.reserve(FRAME_HEADER_SIZE + CONTENT_HEADER_FIXED_SIZE)
+  const at = outbox.used
+  chunk.view.setUint8(at, FRAME_HEADER)
+  chunk.view.setUint16(at + 1, channelId)
+  chunk.view.setUint32(at + 3, CONTENT_HEADER_FIXED_SIZE + propertiesSize)
+  chunk.view.setUint32(at + 7, CONTENT_HEADER_WORD)
+  chunk.view.setUint32(at + 11, 0)
+  chunk.view.setUint32(at + 15, bodySize)
+  outbox.used += FRAME_HEADER_SIZE + CONTENT_HEADER_FIXED_SIZE
+  outbox.writeFrom(properties, propertiesRange.propertiesStart, propertiesSize)
+  outbox.writeByte(FRAME_END)
+  const partMax = frameMax - FRAME_OVERHEAD
+  for (let from = bodyRange.bodyStart; from < bodyRange.bodyEnd; from += partMax) {
+    const size = Math.min(partMax, bodyRange.bodyEnd - from)
+    const head = outbox.reserve(FRAME_HEADER_SIZE)
+    head.view.setUint8(outbox.used, FRAME_BODY)
+    head.view.setUint16(outbox.used + 1, channelId)
+    head.view.setUint32(outbox.used + 3, size)
+    outbox.used += FRAME_HEADER_SIZE
+    outbox.writeFrom(body, from, size)
+    outbox.writeByte(FRAME_END)
+  }
+}

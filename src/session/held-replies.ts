@@ -1,0 +1,53 @@
+/**
+ * Replies of one channel that wait for a commit round, and everything that must not overtake them.
+ * Control plane: a closure per entry is fine.
+ */
+const ROUND_UNKNOWN = -1
+
+interface Held {
+  readonly run: () => void
+  readonly isDurable: boolean
+  round: number
+}
+
+export class HeldReplies {
+  #entries: Held[] = []
+
+  get isEmpty(): boolean {
+    return this.#entries.length === 0
+  }
+
+  /** A durable one was added in this turn. */
+  get hasNew(): boolean {
+    return this.#entries.some((entry) => entry.isDurable && entry.round === ROUND_UNKNOWN)
+  }
+
+  add(run: () => void, isDurable: boolean): void {
+    this.#entries.push({ run, isDurable, round: isDurable ? ROUND_UNKNOWN : 0 })
+  }
+
+  assignRound(round: number): void {
+    for (let i = this.#entries.length - 1; i >= 0; i--) {
+      const entry = this.#entries[i]!
+      if (!entry.isDurable) continue
+      if (entry.round !== ROUND_UNKNOWN) break
+      entry.round = round
+    }
+  }
+
+  isWaitingFor(round: number): boolean {
+    const first = this.#entries[0]
+    return first !== undefined && first.round !== ROUND_UNKNOWN && first.round <= round
+  }
+
+  /** Runs, in order, all entries up to the first that waits for a later round. */
+  release(completedRound: number): void {
+    let count = 0
+    for (const entry of this.#entries) {
+      if (entry.round === ROUND_UNKNOWN || entry.round > completedRound) break
+      entry.run()
+      count++
+    }
+    this.#entries.splice(0, count)
+  }
+}

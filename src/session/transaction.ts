@@ -1,0 +1,109 @@
+import { IncomingMessage } from "../storage/message.ts"
+import { Chunk, copyBytes } from "../util/bytes.ts"
+import { Refusal } from "../broker/errors.ts"
+import { PUBLISH_DURABLE, PUBLISH_REFUSED } from "../broker/vhost.ts"
+import type { Channel } from "./channel.ts"
+import type { PublishRoute } from "./publish-route.ts"
+import { Unacked } from "./unacked.ts"
+
+/**
+ * Local transaction of one channel (class 90): publishes and acknowledgements are kept until commit.
+ * Publishes are routed when they arrive and enqueued at commit, before the acknowledgements are
+ * applied, as RabbitMQ does. Not atomic across queues or a crash.
+ *
+ * Limit: the bodies of one transaction may take `TRANSACTION_BYTES_MAX`; a publish beyond it is refused.
+ */
+const TRANSACTION_BYTES_MAX = 512 << 20
+
+interface PendingPublish {
+  readonly route: PublishRoute
+  readonly message: IncomingMessage
+  readonly mandatory: boolean
+}
+
+interface PendingSettlement {
+  readonly tag: number
+  readonly entry: Unacked
+  readonly how: number
+}
+
+export class Transaction {
+  #publishes: PendingPublish[] = []
+  #settlements: PendingSettlement[] = []
+  #bytes = 0
+  readonly #channel: Channel
+
+  constructor(channel: Channel) {
+    this.#channel = channel
+  }
+
+  addPublish(route: PublishRoute, message: IncomingMessage, mandatory: boolean): void {
+    const copy = copyMessage(message)
+    this.#bytes += copy.body.bytes.length + copy.properties.bytes.length
+    if (this.#bytes > TRANSACTION_BYTES_MAX)
+      throw new Refusal(
+        "precondition-failed",
+        `transaction holds more than ${TRANSACTION_BYTES_MAX} bytes`,
+      )
+    this.#publishes.push({ route, message: copy, mandatory })
+  }
+
+  addSettlement(tag: number, entry: Unacked, how: number): void {
+    const copy = new Unacked()
+    copy.fill(entry.source, entry.segment, entry.position, entry.size, entry.bodySize)
+    this.#settlements.push({ tag, entry: copy, how })
+  }
+
+  /**
+   * Applies everything. Returns true if the reply must wait for the disk. Throws if a queue refused
+   * a message: the others keep theirs (RabbitMQ: "partial tx completion").
+   */
+  commit(): boolean {
+    const publishes = this.#publishes
+    const settlements = this.#settlements
+    this.#clear()
+    let isDurable = false
+    let isRefused = false
+    for (const { route, message, mandatory } of publishes) {
+      const outcome = this.#channel.store(route, message, mandatory)
+      if (outcome === PUBLISH_DURABLE) isDurable = true
+      else if (outcome === PUBLISH_REFUSED) isRefused = true
+    }
+    for (const { entry, how } of settlements) this.#channel.applySettlement(entry, how)
+    if (isRefused) throw new Refusal("precondition-failed", "partial tx completion")
+    return isDurable
+  }
+
+  /** Forgets the publishes; the acknowledged deliveries are outstanding again. */
+  discard(): void {
+    const settlements = this.#settlements
+    this.#clear()
+    for (let i = settlements.length - 1; i >= 0; i--)
+      this.#channel.restoreUnacked(settlements[i]!.tag, settlements[i]!.entry)
+  }
+
+  #clear(): void {
+    this.#publishes = []
+    this.#settlements = []
+    this.#bytes = 0
+  }
+}
+
+function copyMessage(message: IncomingMessage): IncomingMessage {
+  const copy = new IncomingMessage()
+  copy.route = message.route
+  copy.routeStart = message.routeStart
+  copy.routeEnd = message.routeEnd
+  copy.properties = copyRange(message.properties, message.propertiesStart, message.propertiesEnd)
+  copy.propertiesEnd = message.propertiesEnd - message.propertiesStart
+  copy.body = copyRange(message.body, message.bodyStart, message.bodyEnd)
+  copy.bodyEnd = message.bodyEnd - message.bodyStart
+  copy.persistent = message.persistent
+  return copy
+}
+
+function copyRange(source: Chunk, start: number, end: number): Chunk {
+  const chunk = new Chunk(Buffer.alloc(Math.max(8, end - start)))
+  copyBytes(source, start, chunk, 0, end - start)
+  return chunk
+}

@@ -1,0 +1,21 @@
+/**
+ * The byte stream under a session: what it uses of a socket. TCP, TLS and Unix sockets fit as they
+ * are; net/ attaches them and calls Connection.onData, onClosed.
+ */
+export interface Transport {
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly localAddress: string
+  readonly localPort: number
+  /** Calls `done` once per write, in order, when the kernel has taken the bytes or the stream broke. */
+  write(bytes: Uint8Array, done: () => void): void
+  cork(): void
+  uncork(): void
+  /** Stops and continues the delivery of received bytes. */
+  pause(): void
+  resume(): void
+  /** Sends what was written, then closes. */
+  end(): void
+  /** Closes at once. */
+  destroy(): void
+}

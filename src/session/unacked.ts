@@ -1,0 +1,201 @@
+import { assert } from "../util/assert.ts"
+
+/**
+ * Deliveries of one channel that wait for their acknowledgement, by delivery tag.
+ *
+ * Tags are dense and rise, so a ring indexed by `tag & mask` holds them: five 32-bit columns, 20
+ * bytes each, no object. A settled entry leaves source 0 behind. When an old delivery stays
+ * unacknowledged while thousands after it are settled, the ring would grow with the distance; the
+ * old ones move to a Map instead, and the ring follows the tags.
+ */
+const STRIDE = 5
+const SOURCE = 0
+const SEGMENT = 1
+const POSITION = 2
+const SIZE = 3
+const BODY_SIZE = 4
+
+const CAPACITY_MIN = 16
+/** From this distance on, a ring that would be mostly holes gives its oldest entries away instead of growing. */
+const SPILL_DISTANCE = 4096
+
+/** One unacknowledged delivery, copied out by take(). */
+export class Unacked {
+  /** Number of the consumer or queue (1-based index in the channel's sources). */
+  source = 0
+  segment = 0
+  position = 0
+  size = 0
+  bodySize = 0
+
+  fill(source: number, segment: number, position: number, size: number, bodySize: number): void {
+    this.source = source
+    this.segment = segment
+    this.position = position
+    this.size = size
+    this.bodySize = bodySize
+  }
+}
+
+export class UnackedWindow {
+  #columns: Uint32Array
+  #mask: number
+  /** Ring covers [#lowest, #next). The entry at #lowest is unsettled, unless the ring is empty. */
+  #lowest = 1
+  #next = 1
+  #ringCount = 0
+  readonly #spilled = new Map<number, Unacked>()
+
+  constructor() {
+    this.#columns = new Uint32Array(CAPACITY_MIN * STRIDE)
+    this.#mask = CAPACITY_MIN - 1
+  }
+
+  get count(): number {
+    return this.#ringCount + this.#spilled.size
+  }
+
+  /** The oldest unsettled tag, or 0. */
+  get lowestTag(): number {
+    if (this.#spilled.size > 0) return this.#spilled.keys().next().value ?? 0
+    return this.#ringCount > 0 ? this.#lowest : 0
+  }
+
+  /** Tags must rise; gaps (deliveries without acknowledgement) are allowed. */
+  add(
+    tag: number,
+    source: number,
+    segment: number,
+    position: number,
+    size: number,
+    bodySize: number,
+  ): void {
+    if (this.#ringCount === 0) {
+      this.#lowest = tag
+      this.#next = tag
+    }
+    if (tag - this.#lowest > this.#mask) this.#makeRoom(tag)
+    const columns = this.#columns
+    // Tags may jump over automatic deliveries: the slots between must read as settled.
+    for (let gap = this.#next; gap < tag; gap++) columns[(gap & this.#mask) * STRIDE] = 0
+    const at = (tag & this.#mask) * STRIDE
+    columns[at + SOURCE] = source
+    columns[at + SEGMENT] = segment
+    columns[at + POSITION] = position
+    columns[at + SIZE] = size
+    columns[at + BODY_SIZE] = bodySize
+    this.#next = tag + 1
+    this.#ringCount++
+  }
+
+  has(tag: number): boolean {
+    if (tag >= this.#lowest && tag < this.#next)
+      return this.#ringCount > 0 && this.#columns[(tag & this.#mask) * STRIDE] !== 0
+    return this.#spilled.has(tag)
+  }
+
+  /** Removes `tag` and copies it to `into`. False if it is not outstanding. */
+  take(tag: number, into: Unacked): boolean {
+    if (this.#ringCount === 0 || tag < this.#lowest || tag >= this.#next) return this.#unspill(tag, into)
+    const columns = this.#columns
+    const at = (tag & this.#mask) * STRIDE
+    const source = columns[at + SOURCE]!
+    if (source === 0) return false
+    into.source = source
+    into.segment = columns[at + SEGMENT]!
+    into.position = columns[at + POSITION]!
+    into.size = columns[at + SIZE]!
+    into.bodySize = columns[at + BODY_SIZE]!
+    columns[at + SOURCE] = 0
+    this.#ringCount--
+    if (tag === this.#lowest) this.#advance()
+    return true
+  }
+
+  /** Removes the oldest outstanding tag that is ≤ `last`; returns it, or 0 if there is none. */
+  takeLowest(last: number, into: Unacked): number {
+    const tag = this.lowestTag
+    if (tag === 0 || tag > last) return 0
+    this.take(tag, into)
+    return tag
+  }
+
+  /** Puts back a delivery that was taken (rolled back transaction). Slow: control plane only. */
+  restore(tag: number, entry: Unacked): void {
+    const capacity = this.#mask + 1
+    if (this.#ringCount === 0 && this.#next <= tag) this.#next = tag + 1
+    const lowest = this.#ringCount === 0 ? tag : Math.min(tag, this.#lowest)
+    if (tag < this.#next && this.#next - lowest <= capacity) {
+      const columns = this.#columns
+      for (let gap = lowest; gap < this.#lowest && gap < this.#next; gap++)
+        columns[(gap & this.#mask) * STRIDE] = 0
+      const at = (tag & this.#mask) * STRIDE
+      columns[at + SOURCE] = entry.source
+      columns[at + SEGMENT] = entry.segment
+      columns[at + POSITION] = entry.position
+      columns[at + SIZE] = entry.size
+      columns[at + BODY_SIZE] = entry.bodySize
+      this.#lowest = lowest
+      this.#ringCount++
+      return
+    }
+    const copy = new Unacked()
+    copy.fill(entry.source, entry.segment, entry.position, entry.size, entry.bodySize)
+    this.#spilled.set(tag, copy)
+    const sorted = [...this.#spilled].toSorted((left, right) => left[0] - right[0])
+    this.#spilled.clear()
+    for (const [key, value] of sorted) this.#spilled.set(key, value)
+  }
+
+  #unspill(tag: number, into: Unacked): boolean {
+    const entry = this.#spilled.get(tag)
+    if (entry === undefined) return false
+    this.#spilled.delete(tag)
+    into.fill(entry.source, entry.segment, entry.position, entry.size, entry.bodySize)
+    return true
+  }
+
+  #advance(): void {
+    if (this.#ringCount === 0) {
+      this.#lowest = this.#next
+      return
+    }
+    const columns = this.#columns
+    let tag = this.#lowest + 1
+    while (columns[(tag & this.#mask) * STRIDE] === 0) tag++
+    this.#lowest = tag
+  }
+
+  /** Makes the ring reach `tag`, by moving the oldest entries out if the ring is mostly holes, else by growing. */
+  #makeRoom(tag: number): void {
+    const capacity = this.#mask + 1
+    const distance = tag - this.#lowest
+    if (distance >= SPILL_DISTANCE && this.#ringCount * 4 < distance) {
+      const keepFrom = tag - capacity / 2
+      while (this.#ringCount > 0 && this.#lowest < keepFrom) this.#spillLowest()
+      if (this.#ringCount === 0) {
+        this.#lowest = tag
+        this.#next = tag
+      }
+      if (tag - this.#lowest <= this.#mask) return
+    }
+    let larger = capacity
+    while (tag - this.#lowest >= larger) larger *= 2
+    const columns = new Uint32Array(larger * STRIDE)
+    const mask = larger - 1
+    for (let from = this.#lowest; from < this.#next; from++) {
+      const at = (from & this.#mask) * STRIDE
+      columns.set(this.#columns.subarray(at, at + STRIDE), (from & mask) * STRIDE)
+    }
+    this.#columns = columns
+    this.#mask = mask
+  }
+
+  #spillLowest(): void {
+    const tag = this.#lowest
+    const entry = new Unacked()
+    const taken = this.take(tag, entry)
+    assert(taken, "the lowest tag must be outstanding")
+    this.#spilled.set(tag, entry)
+  }
+}
