@@ -74,21 +74,27 @@ function needsGuard(source: string): boolean {
   return (skeleton.match(/[*+?{]/g)?.length ?? 0) > UNGUARDED_REPETITION_COUNT_MAX
 }
 
-interface GuardedTest {
-  regex: RegExp
-  name: string
+function testGuarded(regex: RegExp, name: string): boolean {
+  watchdog ??= new Watchdog()
+  return watchdog.test(regex, name)
 }
 
-const guarded: GuardedTest = { regex: /^$/, name: "" }
-const guardedContext = createContext(guarded)
-const guardedScript = new Script("regex.test(name)")
+/** Only a script can be given a time limit, so the test runs as one. It keeps nothing of it. */
+class Watchdog {
+  readonly #subject = { regex: /^$/, name: "" }
+  readonly #context = createContext(this.#subject)
+  readonly #script = new Script("regex.test(name)")
 
-function testGuarded(regex: RegExp, name: string): boolean {
-  guarded.regex = regex
-  guarded.name = name
-  try {
-    return guardedScript.runInContext(guardedContext, { timeout: TEST_MS_MAX }) === true
-  } catch {
-    return false // Too slow: denying is the safe answer.
+  test(regex: RegExp, name: string): boolean {
+    this.#subject.regex = regex
+    this.#subject.name = name
+    try {
+      return this.#script.runInContext(this.#context, { timeout: TEST_MS_MAX }) === true
+    } catch {
+      return false // Too slow, or out of stack for backtracking: denying is the safe answer.
+    }
   }
 }
+
+/** Made with the first pattern that needs it: it takes a millisecond that a start can save. */
+let watchdog: Watchdog | null = null

@@ -1,7 +1,7 @@
 import type { Permissions } from "../auth/permissions.ts"
 import type { User } from "../auth/users.ts"
 import { Refusal } from "./errors.ts"
-import { DEFAULT_EXCHANGE_ALIAS } from "./exchange/predeclared.ts"
+import { DEFAULT_EXCHANGE_ALIAS } from "../auth/permissions.ts"
 
 /**
  * Permission checks of operations (RabbitMQ's table of configure, write and read). Verdicts on the

@@ -16,6 +16,9 @@ import type { Queue } from "./queue/queue.ts"
 
 /** Something with buffered bytes for the disk: a message store or the definitions log. */
 export interface Writable {
+  /** The last write failed and what it should have written is still buffered. */
+  readonly failed: boolean
+  /** Never throws. */
   write(): void
 }
 
@@ -50,15 +53,18 @@ export class Turn {
   #scheduled = false
   #running = false
   #inputBytes = 0
-  /** Set by whoever fails to write in this turn: its waiting confirms are refused. */
-  writeFailed = false
+  /** A write of this turn has failed: what was published in it is refused. */
+  #writeFailed = false
   readonly #clock: Clock
   readonly #commit: Commit
+  readonly #onWriteFailed: (writable: Writable) => void
   readonly #run: () => void
 
-  constructor(clock: Clock, commit: Commit) {
+  /** `onWriteFailed` is told of every failed write; it sees to it that it is tried again. */
+  constructor(clock: Clock, commit: Commit, onWriteFailed: (writable: Writable) => void) {
     this.#clock = clock
     this.#commit = commit
+    this.#onWriteFailed = onWriteFailed
     this.#run = () => {
       this.#scheduled = false
       this.#clock.refresh()
@@ -106,7 +112,7 @@ export class Turn {
     this.#write()
     const round = this.#commit.request()
     this.#settle(round)
-    this.writeFailed = false
+    this.#writeFailed = false
     this.#running = false
     if (this.#queues.length > 0 || this.#writables.length > 0 || this.#sessions.length > 0)
       this.schedule()
@@ -128,7 +134,13 @@ export class Turn {
     const writables = this.#writables
     this.#writables = this.#writablesNext
     this.#writablesNext = writables
-    for (let i = 0; i < writables.length; i++) writables[i]!.write()
+    for (let i = 0; i < writables.length; i++) {
+      const writable = writables[i]!
+      writable.write()
+      if (!writable.failed) continue
+      this.#writeFailed = true
+      this.#onWriteFailed(writable)
+    }
     writables.length = 0
   }
 
@@ -140,7 +152,7 @@ export class Turn {
     for (let i = 0; i < sessions.length; i++) {
       const session = sessions[i]!
       session.inTurn = false
-      session.settle(round, completed, this.writeFailed)
+      session.settle(round, completed, this.#writeFailed)
       session.flush()
     }
     sessions.length = 0

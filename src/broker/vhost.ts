@@ -4,6 +4,7 @@ import type { MessageStore } from "../storage/message-store.ts"
 import { randomName } from "../util/random.ts"
 import type { Random } from "../util/random.ts"
 import {
+  checkExchangeArguments,
   checkExchangeEquivalence,
   checkName,
   checkQueueArguments,
@@ -92,6 +93,8 @@ export class Vhost implements QueueContext, DefinitionSink {
   readonly defaultExchange: Exchange
   /** Raised by every change of topology, permissions or alarms. */
   generation = 1
+  /** Changes written to definitions.amqp so far: a reply to a change that raised it waits for the disk. */
+  loggedCount = 0
   readonly router: Router<Queue>
   readonly turn: Turn
   /** Exchanges that have bindings to a destination, so that its deletion need not ask all of them. */
@@ -155,6 +158,7 @@ export class Vhost implements QueueContext, DefinitionSink {
       return existing
     }
     checkName("exchange", name)
+    checkExchangeArguments(this.name, name, request.arguments)
     if (name.startsWith(RESERVED_PREFIX))
       throw new Refusal(
         "access-refused",
@@ -213,7 +217,7 @@ export class Vhost implements QueueContext, DefinitionSink {
       return existing
     }
     checkName("queue", name)
-    checkQueueArguments(this.name, { ...request, name })
+    checkQueueArguments(this.name, { ...request, name, isServerNamed: request.name === "" })
     const owner = request.exclusive ? connection : null
     const queue = new Queue(this, { ...request, name }, owner)
     this.#log(isPersistent(queue), () => queueDeclareFrame(queue), false)
@@ -321,11 +325,16 @@ export class Vhost implements QueueContext, DefinitionSink {
     if (source === undefined) return
     const { routingKey, arguments: args } = request
     if (!source.bindings.remove(destination, routingKey, args)) return
-    this.#log(
-      isBindingPersistent(source, destination),
-      () => unbindFrame(source.name, request.kind, destination.name, routingKey, args),
-      true,
-    )
+    try {
+      this.#log(
+        isBindingPersistent(source, destination),
+        () => unbindFrame(source.name, request.kind, destination.name, routingKey, args),
+        true,
+      )
+    } catch (error) {
+      source.bindings.add(destination, routingKey, args)
+      throw error
+    }
     if (!source.bindings.hasDestination(destination))
       this.#sourcesOf.get(destination)?.delete(source)
     this.#topologyChanged()
@@ -450,7 +459,9 @@ export class Vhost implements QueueContext, DefinitionSink {
   }
 
   #log(isDurable: boolean, frame: () => Buffer, isDeletion: boolean): void {
-    if (isDurable && !this.#isLoading) this.#context.logDefinition(frame(), isDeletion)
+    if (!isDurable || this.#isLoading) return
+    this.#context.logDefinition(frame(), isDeletion)
+    this.loggedCount++
   }
 
   #topologyChanged(): void {

@@ -56,7 +56,7 @@ export const OPTIONS = {
     flags: ["-b", "--bind"],
     argument: "ADDRESS",
     merge: (previous, next) => [...previous, ...next],
-    doc: "Addresses to listen on, separated by commas; may be repeated. 0.0.0.0 is every IPv4 interface, :: every interface",
+    doc: "Addresses to listen on, separated by commas; may be repeated. 0.0.0.0 is every IPv4 interface, :: every IPv6 one",
   }),
   amqpPort: option<number>({
     default: 5672,

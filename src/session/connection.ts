@@ -488,7 +488,7 @@ export class Connection implements ConnectionHandle, TurnSession {
   }
 
   #closingMethod(method: number): void {
-    if (method === CONNECTION_CLOSE) this.outbox.write(writeConnectionCloseOk(0, {}))
+    if (method === CONNECTION_CLOSE) this.outbox.write(writeConnectionCloseOk(0))
     else if (method !== CONNECTION_CLOSE_OK) return
     this.closeTransport()
   }
@@ -496,7 +496,7 @@ export class Connection implements ConnectionHandle, TurnSession {
   #clientClosed(): void {
     // Exclusive queues are gone before the client sees close-ok: it may declare them again at once.
     this.#release()
-    this.outbox.write(writeConnectionCloseOk(0, {}))
+    this.outbox.write(writeConnectionCloseOk(0))
     this.closeTransport()
   }
 
@@ -680,7 +680,7 @@ export class Connection implements ConnectionHandle, TurnSession {
   alarmEnded(): void {
     if (this.#isBlocked && this.#state === RUNNING) {
       this.#isBlocked = false
-      this.outbox.write(writeConnectionUnblocked(0, {}))
+      this.outbox.write(writeConnectionUnblocked(0))
       this.markTurn()
     }
     if (!this.isHeldUp) return

@@ -10,7 +10,7 @@ import {
   FRAME_OVERHEAD,
 } from "../amqp/frames.ts"
 import type { IncomingMessage, StoredMessage } from "../storage/message.ts"
-import { Chunk, copyBytes } from "../util/bytes.ts"
+import { Chunk, copyBytes, equalBytes } from "../util/bytes.ts"
 import type { Outbox } from "./outbox.ts"
 import { OUTBOX_CHUNK_BYTES } from "./outbox.ts"
 
@@ -24,73 +24,152 @@ const IN_ONE_CHUNK_MAX = OUTBOX_CHUNK_BYTES / 4
 
 const CONTENT_HEADER_WORD = CLASS_BASIC * 0x1_0000
 
-/** Method id and consumer tag of a consumer's deliveries, encoded once. */
-export function deliverPrefix(consumerTag: string): Chunk {
-  const size = Buffer.byteLength(consumerTag)
-  const bytes = Buffer.alloc(4 + 1 + size)
-  bytes.writeUInt32BE(BASIC_DELIVER)
-  bytes.writeUInt8(size, 4)
-  bytes.write(consumerTag, 5)
-  return new Chunk(bytes)
-}
+/** Flags alone, or flags and delivery mode: what differs from message to message is longer. */
+const TEMPLATE_PROPERTIES_MAX = 3
+/** Method frame with three short strings, header frame, head of the body frame. */
+const TEMPLATE_SIZE_MAX = 8 + 4 + 256 + 9 + 512 + 8 + 12 + TEMPLATE_PROPERTIES_MAX + 7
+/** A queue of many routing keys pays for a new template once in so many deliveries. */
+const TEMPLATE_INTERVAL = 16
 
-export function writeDeliver(
-  outbox: Outbox,
-  channelId: number,
-  frameMax: number,
-  prefix: Chunk,
-  deliveryTag: number,
-  message: StoredMessage,
-): void {
-  const prefixSize = prefix.bytes.length
-  const routeSize = message.routeEnd - message.routeStart
-  const propertiesSize = message.propertiesEnd - message.propertiesStart
-  const bodySize = message.bodyEnd - message.bodyStart
-  const methodSize = prefixSize + 9 + routeSize
-  const total = methodSize + propertiesSize + bodySize + 3 * FRAME_OVERHEAD + CONTENT_HEADER_FIXED_SIZE
-  if (total > IN_ONE_CHUNK_MAX || bodySize > frameMax - FRAME_OVERHEAD) {
-    writeLargeDeliver(outbox, channelId, frameMax, prefix, deliveryTag, message)
-    return
+/**
+ * Writes the deliveries of one consumer. The messages of a queue often differ in their bodies only,
+ * so the frames around the body are kept as they were and copied in one go.
+ */
+export class DeliveryWriter {
+  readonly #channelId: number
+  readonly #frameMax: number
+  /** Method id and consumer tag. */
+  readonly #prefix: Chunk
+  #template: Chunk | null = null
+  #templateSize = 0
+  /** Route and properties of the message that the template was made for. */
+  #key: Chunk | null = null
+  #keySize = 0
+  #routeSize = 0
+  #bodySize = -1
+  #age = 0
+
+  constructor(channelId: number, frameMax: number, consumerTag: string) {
+    this.#channelId = channelId
+    this.#frameMax = frameMax
+    const size = Buffer.byteLength(consumerTag)
+    const bytes = Buffer.alloc(4 + 1 + size)
+    bytes.writeUInt32BE(BASIC_DELIVER)
+    bytes.writeUInt8(size, 4)
+    bytes.write(consumerTag, 5)
+    this.#prefix = new Chunk(bytes)
   }
-  const chunk = outbox.reserve(total)
-  const { view } = chunk
-  const source = message.chunk
-  let at = outbox.used
-  view.setUint8(at, FRAME_METHOD)
-  view.setUint16(at + 1, channelId)
-  view.setUint32(at + 3, methodSize)
-  at += FRAME_HEADER_SIZE
-  copyBytes(prefix, 0, chunk, at, prefixSize)
-  at += prefixSize
-  view.setUint32(at, (deliveryTag / 0x1_0000_0000) >>> 0)
-  view.setUint32(at + 4, deliveryTag >>> 0)
-  view.setUint8(at + 8, message.redelivered ? 1 : 0)
-  at += 9
-  copyBytes(source, message.routeStart, chunk, at, routeSize)
-  at += routeSize
-  view.setUint8(at, FRAME_END)
-  view.setUint8(at + 1, FRAME_HEADER)
-  view.setUint16(at + 2, channelId)
-  view.setUint32(at + 4, CONTENT_HEADER_FIXED_SIZE + propertiesSize)
-  view.setUint32(at + 8, CONTENT_HEADER_WORD)
-  view.setUint32(at + 12, 0)
-  view.setUint32(at + 16, bodySize)
-  at += 20
-  copyBytes(source, message.propertiesStart, chunk, at, propertiesSize)
-  at += propertiesSize
-  view.setUint8(at, FRAME_END)
-  at++
-  if (bodySize > 0) {
+
+  write(outbox: Outbox, deliveryTag: number, message: StoredMessage): void {
+    const bodySize = message.bodyEnd - message.bodyStart
+    const keySize = message.propertiesEnd - message.routeStart
+    const template = this.#template
+    if (
+      bodySize === this.#bodySize &&
+      keySize === this.#keySize &&
+      message.routeEnd - message.routeStart === this.#routeSize &&
+      equalBytes(message.chunk, message.routeStart, this.#key!, 0, keySize)
+    ) {
+      const size = this.#templateSize
+      const chunk = outbox.reserve(size + bodySize + 1)
+      const at = outbox.used
+      copyBytes(template!, 0, chunk, at, size)
+      const { view } = chunk
+      const tagAt = at + FRAME_HEADER_SIZE + this.#prefix.bytes.length
+      view.setUint32(tagAt, (deliveryTag / 0x1_0000_0000) >>> 0)
+      view.setUint32(tagAt + 4, deliveryTag >>> 0)
+      view.setUint8(tagAt + 8, message.redelivered ? 1 : 0)
+      copyBytes(message.chunk, message.bodyStart, chunk, at + size, bodySize)
+      view.setUint8(at + size + bodySize, FRAME_END)
+      outbox.used = at + size + bodySize + 1
+      return
+    }
+    this.#writeAnew(outbox, deliveryTag, message)
+  }
+
+  #writeAnew(outbox: Outbox, deliveryTag: number, message: StoredMessage): void {
+    const prefix = this.#prefix
+    const routeSize = message.routeEnd - message.routeStart
+    const propertiesSize = message.propertiesEnd - message.propertiesStart
+    const bodySize = message.bodyEnd - message.bodyStart
+    const methodSize = prefix.bytes.length + 9 + routeSize
+    const total =
+      methodSize + propertiesSize + bodySize + 3 * FRAME_OVERHEAD + CONTENT_HEADER_FIXED_SIZE
+    if (total > IN_ONE_CHUNK_MAX || bodySize > this.#frameMax - FRAME_OVERHEAD) {
+      writeLargeDeliver(outbox, this.#channelId, this.#frameMax, prefix, deliveryTag, message)
+      return
+    }
+    const chunk = outbox.reserve(total)
+    const start = outbox.used
+    const bodyAt = this.#writeHead(chunk, start, deliveryTag, message, methodSize)
+    if (bodySize === 0) {
+      outbox.used = bodyAt
+      return
+    }
+    copyBytes(message.chunk, message.bodyStart, chunk, bodyAt, bodySize)
+    chunk.view.setUint8(bodyAt + bodySize, FRAME_END)
+    outbox.used = bodyAt + bodySize + 1
+    if (propertiesSize <= TEMPLATE_PROPERTIES_MAX && this.#age++ % TEMPLATE_INTERVAL === 0)
+      this.#keepTemplate(chunk, start, bodyAt - start, message)
+  }
+
+  /** Writes all up to the body, returns the offset where the body goes. */
+  #writeHead(
+    chunk: Chunk,
+    start: number,
+    deliveryTag: number,
+    message: StoredMessage,
+    methodSize: number,
+  ): number {
+    const { view } = chunk
+    const source = message.chunk
+    const channelId = this.#channelId
+    const prefixSize = this.#prefix.bytes.length
+    const routeSize = message.routeEnd - message.routeStart
+    const propertiesSize = message.propertiesEnd - message.propertiesStart
+    const bodySize = message.bodyEnd - message.bodyStart
+    let at = start
+    view.setUint8(at, FRAME_METHOD)
+    view.setUint16(at + 1, channelId)
+    view.setUint32(at + 3, methodSize)
+    at += FRAME_HEADER_SIZE
+    copyBytes(this.#prefix, 0, chunk, at, prefixSize)
+    at += prefixSize
+    view.setUint32(at, (deliveryTag / 0x1_0000_0000) >>> 0)
+    view.setUint32(at + 4, deliveryTag >>> 0)
+    view.setUint8(at + 8, message.redelivered ? 1 : 0)
+    at += 9
+    copyBytes(source, message.routeStart, chunk, at, routeSize)
+    at += routeSize
+    view.setUint8(at, FRAME_END)
+    view.setUint8(at + 1, FRAME_HEADER)
+    view.setUint16(at + 2, channelId)
+    view.setUint32(at + 4, CONTENT_HEADER_FIXED_SIZE + propertiesSize)
+    view.setUint32(at + 8, CONTENT_HEADER_WORD)
+    view.setUint32(at + 12, 0)
+    view.setUint32(at + 16, bodySize)
+    at += 20
+    copyBytes(source, message.propertiesStart, chunk, at, propertiesSize)
+    at += propertiesSize
+    view.setUint8(at, FRAME_END)
+    at++
+    if (bodySize === 0) return at
     view.setUint8(at, FRAME_BODY)
     view.setUint16(at + 1, channelId)
     view.setUint32(at + 3, bodySize)
-    at += FRAME_HEADER_SIZE
-    copyBytes(source, message.bodyStart, chunk, at, bodySize)
-    at += bodySize
-    view.setUint8(at, FRAME_END)
-    at++
+    return at + FRAME_HEADER_SIZE
   }
-  outbox.used = at
+
+  #keepTemplate(chunk: Chunk, start: number, size: number, message: StoredMessage): void {
+    this.#template ??= Chunk.allocate(TEMPLATE_SIZE_MAX)
+    this.#key ??= Chunk.allocate(512 + TEMPLATE_PROPERTIES_MAX)
+    copyBytes(chunk, start, this.#template, 0, size)
+    this.#templateSize = size
+    this.#keySize = message.propertiesEnd - message.routeStart
+    copyBytes(message.chunk, message.routeStart, this.#key, 0, this.#keySize)
+    this.#routeSize = message.routeEnd - message.routeStart
+    this.#bodySize = message.bodyEnd - message.bodyStart
+  }
 }
 
 function writeLargeDeliver(

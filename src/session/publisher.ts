@@ -35,6 +35,13 @@ const BIT_IMMEDIATE = 2
 
 const ASSEMBLY_SIZE_MIN = 64 << 10
 
+/** Flags alone, or flags and delivery mode. */
+const TEMPLATE_PROPERTIES_MAX = 3
+/** Method frame with two short strings of 255 bytes, header frame, head of a body frame. */
+const TEMPLATE_SIZE_MAX = 8 + 4 + 2 + 256 + 256 + 1 + 8 + 12 + TEMPLATE_PROPERTIES_MAX + 7
+/** A publisher that never repeats itself pays for a new template once in so many publishes. */
+const TEMPLATE_INTERVAL = 16
+
 const scan = new PropertyScan()
 const NOTHING = new Chunk(Buffer.alloc(8))
 
@@ -49,6 +56,15 @@ export class Publisher {
   #properties: Chunk | null = null
   #propertiesSize = 0
   #body: Chunk | null = null
+  /** Method frame, header frame and head of the body frame of an earlier publish. */
+  #template: Chunk | null = null
+  #templateSize = 0
+  #templateBodySize = 0
+  #templatePropertiesStart = 0
+  #templatePersistent = false
+  #templateMandatory = false
+  #templateRoute: PublishRoute | null = null
+  #templateAge = 0
   readonly #channel: Channel
 
   constructor(channel: Channel) {
@@ -68,72 +84,117 @@ export class Publisher {
   }
 
   /**
-   * Handles the publish method frame at `offset` (whole and with a correct end), and as many frames
-   * of this channel's publishes after it as are whole. Returns the offset of the first frame not
-   * handled. Errors are thrown with `connection.resumeOffset` set behind the frame at fault.
+   * Handles the publish at `first` and as many publishes of this channel behind it as are whole.
+   * Returns the offset of the first frame not handled (`first` itself if its method frame is not a
+   * whole publish). Errors are thrown with `connection.resumeOffset` set behind the frame at fault.
    */
-  // tidy: long-function — the one loop over publish, header and body that every message takes.
   run(chunk: Chunk, first: number, end: number): number {
-    const channel = this.#channel
-    const connection = channel.connection
-    const { view } = chunk
-    const channelId = channel.id
-    const payloadMax = connection.frameMax - 8
+    const { vhost, connection } = this.#channel
     let offset = first
     for (;;) {
-      // The method frame: was checked by the caller or at the end of this loop.
-      const methodEnd = offset + 7 + view.getUint32(offset + 3)
-      connection.resumeOffset = methodEnd + 1
-      this.#method(chunk, offset + 11, methodEnd)
-      if (connection.isHeldUp) return offset
-      // The header frame.
-      let at = methodEnd + 1
-      if (end - at < 7 + HEADER_SIZE_MIN + 1) return at
-      const headerSize = view.getUint32(at + 3)
+      const template = this.#template
+      // A publisher repeats itself: everything up to the body is often what it was the last time.
+      const bodyStart = offset + this.#templateSize
+      const bodyEnd = bodyStart + this.#templateBodySize
+      const route = this.#templateRoute
       if (
-        view.getUint8(at) !== FRAME_HEADER ||
-        view.getUint16(at + 1) !== channelId ||
-        headerSize > payloadMax
-      )
-        return at
-      const headerEnd = at + 7 + headerSize
-      if (headerEnd >= end || view.getUint8(headerEnd) !== FRAME_END) return at
-      connection.resumeOffset = headerEnd + 1
-      this.#header(chunk, at + 7, headerEnd)
-      const propertiesStart = at + 19
-      at = headerEnd + 1
-      const bodySize = this.#bodySize
-      if (bodySize === 0) this.#complete(chunk, propertiesStart, headerEnd, NOTHING, 0, 0)
-      else {
-        const bodyEnd = at + 7 + bodySize
-        if (
-          bodyEnd >= end ||
-          view.getUint32(at + 3) !== bodySize ||
-          view.getUint8(at) !== FRAME_BODY ||
-          view.getUint16(at + 1) !== channelId ||
-          bodySize > payloadMax ||
-          view.getUint8(bodyEnd) !== FRAME_END
-        ) {
-          this.#beginAssembly(chunk, propertiesStart, headerEnd)
-          return at
-        }
+        bodyEnd < end &&
+        route !== null &&
+        template !== null &&
+        route.generation === vhost.generation &&
+        equalBytes(chunk, offset, template, 0, this.#templateSize) &&
+        chunk.view.getUint8(bodyEnd) === FRAME_END
+      ) {
         connection.resumeOffset = bodyEnd + 1
-        this.#complete(chunk, propertiesStart, headerEnd, chunk, at + 7, bodyEnd)
-        at = bodyEnd + 1
+        this.#route = route
+        this.#persistent = this.#templatePersistent
+        this.#mandatory = this.#templateMandatory
+        this.#complete(chunk, offset + this.#templatePropertiesStart, bodyStart - 8, chunk, bodyStart, bodyEnd)
+        offset = bodyEnd + 1
+        continue
       }
-      // Another publish on the same channel?
-      if (
-        end - at < 12 ||
-        view.getUint32(at + 7) !== BASIC_PUBLISH ||
-        view.getUint8(at) !== FRAME_METHOD ||
-        view.getUint16(at + 1) !== channelId
-      )
-        return at
-      const nextSize = view.getUint32(at + 3)
-      const nextEnd = at + 7 + nextSize
-      if (nextSize > payloadMax || nextEnd >= end || view.getUint8(nextEnd) !== FRAME_END) return at
-      offset = at
+      const next = this.#one(chunk, offset, end)
+      if (this.#state !== IDLE || next === offset || connection.isHeldUp) return next
+      offset = next
     }
+  }
+
+  /**
+   * One publish, or as much of it as is there. Returns the offset of the first frame not handled.
+   */
+  // tidy: long-function — method, header and body of the message that most publishes are.
+  #one(chunk: Chunk, offset: number, end: number): number {
+    const { id: channelId, connection } = this.#channel
+    const { view } = chunk
+    const payloadMax = connection.frameMax - 8
+    if (
+      end - offset < 12 ||
+      view.getUint32(offset + 7) !== BASIC_PUBLISH ||
+      view.getUint8(offset) !== FRAME_METHOD ||
+      view.getUint16(offset + 1) !== channelId
+    )
+      return offset
+    const methodSize = view.getUint32(offset + 3)
+    const methodEnd = offset + 7 + methodSize
+    if (methodSize > payloadMax || methodEnd >= end || view.getUint8(methodEnd) !== FRAME_END)
+      return offset
+    connection.resumeOffset = methodEnd + 1
+    this.#method(chunk, offset + 11, methodEnd)
+    if (connection.isHeldUp) return offset
+    let at = methodEnd + 1
+    if (end - at < 7 + HEADER_SIZE_MIN + 1) return at
+    const headerSize = view.getUint32(at + 3)
+    if (
+      view.getUint8(at) !== FRAME_HEADER ||
+      view.getUint16(at + 1) !== channelId ||
+      headerSize > payloadMax
+    )
+      return at
+    const headerEnd = at + 7 + headerSize
+    if (headerEnd >= end || view.getUint8(headerEnd) !== FRAME_END) return at
+    connection.resumeOffset = headerEnd + 1
+    this.#header(chunk, at + 7, headerEnd)
+    const propertiesStart = at + 19
+    at = headerEnd + 1
+    const bodySize = this.#bodySize
+    if (bodySize === 0) {
+      this.#complete(chunk, propertiesStart, headerEnd, NOTHING, 0, 0)
+      return at
+    }
+    const bodyEnd = at + 7 + bodySize
+    if (
+      bodyEnd >= end ||
+      view.getUint32(at + 3) !== bodySize ||
+      view.getUint8(at) !== FRAME_BODY ||
+      view.getUint16(at + 1) !== channelId ||
+      bodySize > payloadMax ||
+      view.getUint8(bodyEnd) !== FRAME_END
+    ) {
+      this.#beginAssembly(chunk, propertiesStart, headerEnd)
+      return at
+    }
+    connection.resumeOffset = bodyEnd + 1
+    if (headerEnd - propertiesStart <= TEMPLATE_PROPERTIES_MAX)
+      this.#keepTemplate(chunk, offset, propertiesStart, at + 7)
+    this.#complete(chunk, propertiesStart, headerEnd, chunk, at + 7, bodyEnd)
+    return bodyEnd + 1
+  }
+
+  /**
+   * Remembers the frames of a publish up to its body. Only without properties that differ from
+   * message to message, and not each time for publishers that change their keys all the time.
+   */
+  #keepTemplate(chunk: Chunk, start: number, propertiesStart: number, bodyStart: number): void {
+    if (this.#templateAge++ % TEMPLATE_INTERVAL !== 0) return
+    const size = bodyStart - start
+    this.#template ??= Chunk.allocate(TEMPLATE_SIZE_MAX)
+    copyBytes(chunk, start, this.#template, 0, size)
+    this.#templateSize = size
+    this.#templateBodySize = this.#bodySize
+    this.#templatePropertiesStart = propertiesStart - start
+    this.#templatePersistent = this.#persistent
+    this.#templateMandatory = this.#mandatory
+    this.#templateRoute = this.#route
   }
 
   /** `start` is behind the method id. Finds the route: the same as last time, cached, or resolved. */

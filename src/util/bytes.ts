@@ -63,9 +63,15 @@ export function equalBytes(
 ): boolean {
   const a = left.view
   const b = right.view
-  let i = 0
-  for (; i + 4 <= size; i += 4)
+  if (size < 4) {
+    for (let i = 0; i < size; i++)
+      if (a.getUint8(leftOffset + i) !== b.getUint8(rightOffset + i)) return false
+    return true
+  }
+  // From the end: names of one application differ there, and the last word may overlap the next.
+  const last = size - 4
+  if (a.getUint32(leftOffset + last, true) !== b.getUint32(rightOffset + last, true)) return false
+  for (let i = 0; i < last; i += 4)
     if (a.getUint32(leftOffset + i, true) !== b.getUint32(rightOffset + i, true)) return false
-  for (; i < size; i++) if (a.getUint8(leftOffset + i) !== b.getUint8(rightOffset + i)) return false
   return true
 }

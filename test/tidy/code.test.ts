@@ -70,7 +70,7 @@ interface Ban {
 const BANS: readonly Ban[] = [
   { word: /FIX[M]E/, where: () => true },
   { word: /TO[D]O(?! #\d)/, where: () => true },
-  { word: /\bas an[y]\b|: an[y]\b/, where: () => true },
+  { word: /\bas an[y]\b/, where: () => true },
   { word: /@ts-(?:ign[o]re|no[c]heck)/, where: () => true },
   { word: /console\.lo[g]/, where: (path) => path.startsWith("src/") },
   {

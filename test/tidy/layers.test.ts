@@ -38,7 +38,7 @@ const DOORS: readonly Door[] = [
   {
     what: "the disk",
     pattern: /["']node:fs(?:\/promises)?["']/,
-    allowed: /^src\/(?:storage\/(?:node-)?disk\.ts|config\/.*|bin\/.*)$/,
+    allowed: /^src\/(?:storage\/(?:node-disk|lock-file)\.ts|config\/.*|bin\/.*)$/,
   },
   {
     what: "the network",

@@ -24,6 +24,8 @@ export class TopicBindings extends RegisteredBindings {
   #nextCount = 0
   /** Number of the current step over all keys; a node that carries it is in the set already. */
   #step = 0
+  /** Nodes of the tree without its root; 0 again when nothing is bound. */
+  nodeCount = 0
 
   match(routingKey: string, _headers: Table | null, targets: RouteTargets): void {
     this.#beginStep()
@@ -45,7 +47,8 @@ export class TopicBindings extends RegisteredBindings {
 
   protected link(destination: Destination, pattern: string): void {
     let node = this.#root
-    if (pattern !== "") for (const word of pattern.split(".")) node = node.childOrNew(word)
+    if (pattern !== "")
+      for (const word of pattern.split(".")) node = node.anyChild(word) ?? this.#grow(node, word)
     node.slot = slotWith(node.slot, destination)
   }
 
@@ -61,7 +64,13 @@ export class TopicBindings extends RegisteredBindings {
     while (node.parent !== null && node.isBare) {
       node.parent.removeChild(node)
       node = node.parent
+      this.nodeCount--
     }
+  }
+
+  #grow(parent: TopicNode, word: string): TopicNode {
+    this.nodeCount++
+    return parent.addChild(word)
   }
 
   #consume(word: string, activeCount: number): void {
@@ -133,9 +142,8 @@ class TopicNode {
     return this.literalChild(word)
   }
 
-  childOrNew(word: string): TopicNode {
-    const present = this.anyChild(word)
-    if (present !== null) return present
+  /** There must be no child for this word yet. */
+  addChild(word: string): TopicNode {
     const child = new TopicNode(this, word)
     if (word === "*") this.star = child
     else if (word === "#") this.hash = child

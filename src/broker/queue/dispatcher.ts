@@ -51,6 +51,10 @@ export class Dispatcher {
     const groups = this.#groups
     for (let i = 0; i < groups.length; i++) {
       const ready = groups[i]!.ready
+      const only = ready.peek()
+      if (only === undefined) continue
+      // One consumer is the common case: it stays where it is.
+      if (ready.size === 1 && !only.cancelled && only.hasCapacity()) return only
       for (;;) {
         const subscriber = ready.shift()
         if (subscriber === undefined) break

@@ -1,0 +1,81 @@
+import { Permissions } from "../auth/permissions.ts"
+import type { UserStore } from "../auth/users.ts"
+import type { Clock } from "../util/clock.ts"
+import type { Logger } from "../util/logger.ts"
+import type { Random } from "../util/random.ts"
+import type { ConnectionHandle } from "./connection-handle.ts"
+import type { Turn, TurnSession } from "./turn.ts"
+import type { Vhost } from "./vhost.ts"
+
+/**
+ * The broker as sessions and the management see it: vhosts, users, connections, alarms. Puts nothing
+ * together: server/start-broker.ts does.
+ */
+
+/** A connection, with what the broker tells it. Implemented by session/connection.ts. */
+export interface BrokerSession extends ConnectionHandle, TurnSession {
+  /** A commit round ended; false if the session waits for no other. */
+  roundCompleted(round: number, failed: boolean): boolean
+  notifyBlocked(reason: string): void
+  alarmEnded(): void
+  tick(nowMs: number): void
+  destroy(): void
+}
+
+export interface BrokerOptions {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly turn: Turn
+  readonly users: UserStore
+  readonly clusterName: string
+}
+
+export class Broker {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly turn: Turn
+  readonly users: UserStore
+  readonly permissions = new Permissions()
+  readonly clusterName: string
+  readonly vhosts = new Map<string, Vhost>()
+  readonly connections = new Set<BrokerSession>()
+  /** Sessions with a reply or confirm that waits for a commit round. */
+  readonly sessionsWaiting = new Set<BrokerSession>()
+  /** Why publishes are refused or held up at present; null if they are not. */
+  alarmReason: string | null = null
+
+  constructor(options: BrokerOptions) {
+    this.clock = options.clock
+    this.random = options.random
+    this.log = options.log
+    this.turn = options.turn
+    this.users = options.users
+    this.clusterName = options.clusterName
+  }
+
+  /** Everything that sessions derived from topology, permissions and alarms is void. */
+  invalidateRoutes(): void {
+    for (const vhost of this.vhosts.values()) vhost.generation++
+  }
+
+  commitRoundCompleted(round: number, error: Error | null): void {
+    for (const session of this.sessionsWaiting)
+      if (!session.roundCompleted(round, error !== null)) this.sessionsWaiting.delete(session)
+    this.turn.run()
+  }
+
+  setAlarm(reason: string | null): void {
+    if (reason === this.alarmReason) return
+    const before = this.alarmReason
+    this.alarmReason = reason
+    this.invalidateRoutes()
+    if (reason !== null) {
+      this.log.error({ reason }, "alarm: publishing is refused or blocked until it ends")
+      return
+    }
+    this.log.info({ reason: before }, "alarm ended: publishing goes on")
+    for (const session of this.connections) session.alarmEnded()
+  }
+}

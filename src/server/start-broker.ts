@@ -1,0 +1,330 @@
+import type { Socket } from "node:net"
+import { resolve } from "node:path"
+import { AuthError } from "../auth/errors.ts"
+import { UserStore } from "../auth/users.ts"
+import { Broker } from "../broker/broker.ts"
+import { Refusal } from "../broker/errors.ts"
+import { Turn } from "../broker/turn.ts"
+import type { Writable } from "../broker/turn.ts"
+import { VhostStore } from "../broker/vhost-store.ts"
+import { VERSION } from "../config/version.ts"
+import { TcpListener } from "../net/tcp-listener.ts"
+import type { SocketSession } from "../net/tcp-listener.ts"
+import { Connection } from "../session/connection.ts"
+import type { SessionOptions } from "../session/connection.ts"
+import { OutboxPool } from "../session/outbox.ts"
+import type { Transport } from "../session/transport.ts"
+import { openDataDirectory, vhostDirectory } from "../storage/data-directory.ts"
+import type { Disk } from "../storage/disk.ts"
+import { StorageError } from "../storage/disk.ts"
+import { FreeSpaceMonitor } from "../storage/free-space.ts"
+import { GroupCommit } from "../storage/group-commit.ts"
+import { JsonStore } from "../storage/json-store.ts"
+import { MemoryDisk } from "../storage/memory-disk.ts"
+import { NodeDisk } from "../storage/node-disk.ts"
+import { OpenFiles } from "../storage/open-files.ts"
+import { BufferPool } from "../util/buffer-pool.ts"
+import type { Clock, TimerHandle } from "../util/clock.ts"
+import { SystemClock } from "../util/clock.ts"
+import type { Logger } from "../util/logger.ts"
+import { silentLogger } from "../util/logger.ts"
+import { systemRandom } from "../util/random.ts"
+import type { Random } from "../util/random.ts"
+import { createLogger } from "./logging.ts"
+import type { LogLevel } from "./logging.ts"
+import { VhostStorage } from "./vhost-storage.ts"
+import type { StorageContext } from "./vhost-storage.ts"
+
+/**
+ * Puts a broker together and takes it apart again. The entry of the library: several brokers may run
+ * in one process, none has global state, and close() leaves no handle behind.
+ */
+export interface BrokerStartOptions {
+  /** Directory of everything that survives a restart. Without it, all is kept in memory. */
+  readonly dataDirectory?: string
+  readonly amqp?: {
+    /** Addresses to listen on. Default 127.0.0.1. */
+    readonly host?: string | readonly string[]
+    /** 0 takes a free port. Default 5672. */
+    readonly port?: number
+  }
+  /** False: confirms do not wait for fdatasync. Default true. */
+  readonly sync?: boolean
+  readonly logLevel?: LogLevel | "none"
+  /** A pino-compatible logger. Default: silent without `logLevel`, standard error with it. */
+  readonly logger?: Logger
+  /** Publishing stops when the disk has less than this. Default 0: three segments. */
+  readonly freeDiskMinBytes?: number
+  /** Default 128 MiB. */
+  readonly maxMessageSizeBytes?: number
+  /** Offered to clients. Default 60; 0 is off. */
+  readonly heartbeatSeconds?: number
+  /** Default 131072. */
+  readonly frameMaxBytes?: number
+  /** Default 2047. */
+  readonly channelMax?: number
+  /** Default 8 MiB. */
+  readonly segmentSizeBytes?: number
+  /** For tests: the doors to time, chance and files. */
+  readonly clock?: Clock
+  readonly random?: Random
+  readonly disk?: Disk
+}
+
+/** The broker could not start; the message says in one line what to do about it. */
+export class StartError extends Error {
+  override readonly name = "StartError"
+}
+
+const TICK_MS = 500
+/** How long clients have to answer connection.close at shutdown. */
+const SHUTDOWN_CLIENTS_MS = 5000
+
+const DEFAULTS = {
+  port: 5672,
+  maxMessageSize: 128 << 20,
+  heartbeatSeconds: 60,
+  frameMax: 131_072,
+  channelMax: 2047,
+  segmentSizeBytes: 8 << 20,
+}
+
+export async function startBroker(options: BrokerStartOptions = {}): Promise<RunningBroker> {
+  const broker = new RunningBroker(options)
+  try {
+    await broker.open()
+  } catch (error) {
+    await broker.close()
+    if (error instanceof StorageError || error instanceof AuthError || error instanceof Refusal)
+      throw new StartError(error.message, { cause: error })
+    throw error
+  }
+  return broker
+}
+
+export class RunningBroker {
+  /** `127.0.0.1:5672`, `[::1]:5672` */
+  readonly addresses: string[] = []
+  readonly dataDirectory: string | null
+  /** Vhosts, queues and connections, for tests and later the management. */
+  readonly broker: Broker
+  amqpPort = 0
+  readonly #options: BrokerStartOptions
+  readonly #log: Logger
+  readonly #clock: Clock
+  readonly #disk: Disk
+  readonly #commit: GroupCommit
+  readonly #openFiles: OpenFiles
+  readonly #stores: StorageContext
+  readonly #vhosts: VhostStorage[] = []
+  readonly #vhostStore: VhostStore
+  readonly #users: UserStore
+  readonly #listener: TcpListener
+  readonly #freeSpace: FreeSpaceMonitor
+  readonly #failedWritables = new Set<Writable>()
+  readonly #session: SessionOptions
+  readonly #outboxPool = new OutboxPool()
+  #isDiskLow = false
+  #lastConnectionId = 0
+  #releaseLock: (() => void) | null = null
+  #ticker: TimerHandle | null = null
+  #closing: Promise<void> | null = null
+
+  constructor(options: BrokerStartOptions) {
+    this.#options = options
+    this.#log = options.logger ?? (options.logLevel === undefined ? silentLogger : createLogger(options.logLevel === "none" ? "silent" : options.logLevel))
+    this.#clock = options.clock ?? new SystemClock()
+    this.dataDirectory = options.dataDirectory === undefined ? null : resolve(options.dataDirectory)
+    const random = options.random ?? systemRandom
+    const isInMemory = this.dataDirectory === null
+    this.#disk = options.disk ?? (isInMemory ? new MemoryDisk() : new NodeDisk())
+    this.#openFiles = new OpenFiles(this.#disk)
+    this.#commit = new GroupCommit(this.#disk, this.#openFiles, {
+      sync: (options.sync ?? true) && !(isInMemory && options.disk === undefined),
+    })
+    const turn = new Turn(this.#clock, this.#commit, (writable) => this.#writeFailed(writable))
+    this.#users = new UserStore({
+      document: new JsonStore(this.#disk, `${this.#root}/users.json`),
+      random,
+      onChanged: () => this.broker.invalidateRoutes(),
+    })
+    this.#vhostStore = new VhostStore(new JsonStore(this.#disk, `${this.#root}/vhosts.json`))
+    this.broker = new Broker({
+      clock: this.#clock,
+      random,
+      log: this.#log,
+      turn,
+      users: this.#users,
+      clusterName: "sluice",
+    })
+    this.#commit.onComplete = (round, error) => this.#roundCompleted(round, error)
+    this.#stores = {
+      disk: this.#disk,
+      openFiles: this.#openFiles,
+      commit: this.#commit,
+      buffers: new BufferPool(),
+      segmentSizeBytes: options.segmentSizeBytes ?? DEFAULTS.segmentSizeBytes,
+      clock: this.#clock,
+      log: this.#log,
+      markDirty: (store) => turn.markWritable(store),
+    }
+    this.#session = {
+      frameMax: options.frameMaxBytes ?? DEFAULTS.frameMax,
+      channelMax: options.channelMax ?? DEFAULTS.channelMax,
+      heartbeatSeconds: options.heartbeatSeconds ?? DEFAULTS.heartbeatSeconds,
+      maxMessageSize: options.maxMessageSizeBytes ?? DEFAULTS.maxMessageSize,
+      productVersion: VERSION,
+    }
+    this.#listener = new TcpListener((socket) => this.#accept(socket))
+    this.#freeSpace = new FreeSpaceMonitor({
+      disk: this.#disk,
+      clock: this.#clock,
+      path: this.#root,
+      minBytes: Math.max(options.freeDiskMinBytes ?? 0, 3 * this.#stores.segmentSizeBytes),
+      onChange: (isLow) => this.#diskChanged(isLow),
+    })
+  }
+
+  get #root(): string {
+    return this.dataDirectory ?? "/memory"
+  }
+
+  async open(): Promise<void> {
+    this.#releaseLock = openDataDirectory(this.#disk, this.#root).release
+    await this.#users.load()
+    for (const problem of this.#users.problems) this.#log.error({ problem }, "users.json")
+    await this.#vhostStore.load()
+    for (const { name } of this.#vhostStore.list()) this.#openVhost(name)
+    this.#freeSpace.start()
+    await this.#listen()
+    this.#tick()
+  }
+
+  #openVhost(name: string): void {
+    const storage = new VhostStorage(name, vhostDirectory(this.#root, name), this.broker, this.#stores)
+    storage.open()
+    this.#vhosts.push(storage)
+    this.broker.vhosts.set(name, storage.vhost)
+  }
+
+  async #listen(): Promise<void> {
+    const { host = "127.0.0.1", port = DEFAULTS.port } = this.#options.amqp ?? {}
+    const hosts = typeof host === "string" ? [host] : host
+    for (const [index, address] of hosts.entries()) {
+      try {
+        // A free port is chosen once and used for all addresses.
+        const bound = await this.#listener.listen(address, port === 0 ? this.amqpPort : port)
+        this.amqpPort = bound.port
+        this.addresses.push(
+          address.includes(":") ? `[${address}]:${bound.port}` : `${address}:${bound.port}`,
+        )
+      } catch (error) {
+        // Machines without IPv6 are common: its loopback is given up if it is not the only address.
+        const { code } = error as NodeJS.ErrnoException
+        const isMissingFamily = code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT"
+        if (isMissingFamily && address === "::1" && index > 0) continue
+        throw new StartError(listenFailure(address, port, code ?? String(error)), { cause: error })
+      }
+    }
+  }
+
+  #accept(socket: Socket): SocketSession {
+    // A socket has an address as long as it is connected, and the listener has checked that it was.
+    return new Connection(
+      ++this.#lastConnectionId,
+      this.broker,
+      socket as unknown as Transport,
+      this.#outboxPool,
+      this.#session,
+    )
+  }
+
+  // ---- disk
+
+  #roundCompleted(round: number, error: Error | null): void {
+    if (error !== null) this.#log.error({ err: error }, "fdatasync failed: waiting confirms are refused")
+    this.broker.commitRoundCompleted(round, error)
+  }
+
+  #writeFailed(writable: Writable): void {
+    this.#failedWritables.add(writable)
+    this.#updateAlarm()
+  }
+
+  #diskChanged(isLow: boolean): void {
+    this.#isDiskLow = isLow
+    this.#updateAlarm()
+  }
+
+  #updateAlarm(): void {
+    this.broker.setAlarm(this.#isDiskLow || this.#failedWritables.size > 0 ? "low on disk" : null)
+  }
+
+  #retryFailed(): void {
+    for (const writable of this.#failedWritables) {
+      writable.write()
+      if (!writable.failed) this.#failedWritables.delete(writable)
+    }
+    this.#updateAlarm()
+  }
+
+  // ---- time
+
+  #tick(): void {
+    this.#ticker = this.#clock.setTimer(TICK_MS, () => this.#tick())
+    this.#clock.refresh()
+    const { nowMs } = this.#clock
+    for (const session of this.broker.connections) session.tick(nowMs)
+    for (const storage of this.#vhosts) storage.resetIdle()
+    if (this.#failedWritables.size > 0) this.#retryFailed()
+  }
+
+  // ---- shutdown
+
+  /** Closes connections with 320, writes everything to disk and frees all handles. */
+  close(reason = "broker shutdown"): Promise<void> {
+    this.#closing ??= this.#close(reason)
+    return this.#closing
+  }
+
+  async #close(reason: string): Promise<void> {
+    this.#listener.close()
+    this.#freeSpace.stop()
+    for (const session of this.broker.connections) session.forceClose(reason)
+    this.broker.turn.run()
+    await this.#clientsGone()
+    this.#ticker?.cancel()
+    for (const session of this.broker.connections) session.destroy()
+    this.broker.turn.run()
+    for (const storage of this.#vhosts) storage.close()
+    this.#commit.request()
+    await this.#commit.drain()
+    this.#openFiles.closeAll()
+    this.#releaseLock?.()
+  }
+
+  #clientsGone(): Promise<void> {
+    const deadlineMs = this.#clock.nowMs + SHUTDOWN_CLIENTS_MS
+    return new Promise((done) => {
+      const check = (): void => {
+        this.#clock.refresh()
+        if (this.broker.connections.size === 0 || this.#clock.nowMs >= deadlineMs) done()
+        else this.#clock.setTimer(10, check)
+      }
+      check()
+    })
+  }
+}
+
+function listenFailure(address: string, port: number, code: string): string {
+  switch (code) {
+    case "EADDRINUSE":
+      return `port ${port} on ${address} is already in use: stop the other program or choose a port with --amqp-port`
+    case "EACCES":
+      return `no permission to listen on port ${port} of ${address}: choose a port above 1023`
+    case "EADDRNOTAVAIL":
+      return `${address} is no address of this machine: see --bind`
+    default:
+      return `cannot listen on ${address} port ${port}: ${code}`
+  }
+}

@@ -1,0 +1,164 @@
+import { AssertionError } from "../util/assert.ts"
+import type { Broker } from "../broker/broker.ts"
+import type { Queue } from "../broker/queue/queue.ts"
+import type { Turn, Writable } from "../broker/turn.ts"
+import { isPersistent, Vhost } from "../broker/vhost.ts"
+import type { VhostContext } from "../broker/vhost.ts"
+import { applyDefinition } from "../broker/vhost-definitions.ts"
+import {
+  makeVhostDirectory,
+  queueDirectory,
+  removeStaleQueueDirectories,
+  wipeTransient,
+} from "../storage/data-directory.ts"
+import { DefinitionsLog } from "../storage/definitions-log.ts"
+import type { DefinitionsContext } from "../storage/definitions-log.ts"
+import { MessageStore } from "../storage/message-store.ts"
+import type { StoreContext } from "../storage/store-context.ts"
+import type { Logger } from "../util/logger.ts"
+import type { Random } from "../util/random.ts"
+
+/** What the files of all vhosts share. */
+export type StorageContext = StoreContext & DefinitionsContext
+
+/**
+ * The files of one vhost: brings its definitions and queues back at boot, opens the stores of its
+ * queues, logs its changes. Ties broker/ to storage/; the rules of either are theirs.
+ */
+export class VhostStorage implements VhostContext, Writable {
+  readonly turn: Turn
+  readonly random: Random
+  readonly vhost: Vhost
+  readonly #directory: string
+  readonly #stores: StorageContext
+  readonly #definitions: DefinitionsLog
+  readonly #log: Logger
+  /** Queues whose store went empty, to be looked at when they have been idle for a while. */
+  readonly #emptied = new Set<Queue>()
+  /** At most one per definition that there was when the log failed: declarations are refused. */
+  #lateDeletions: Buffer[] = []
+  #inTurn = false
+
+  constructor(name: string, directory: string, broker: Broker, stores: StorageContext) {
+    this.turn = broker.turn
+    this.random = broker.random
+    this.#log = broker.log
+    this.#directory = directory
+    this.#stores = stores
+    this.#definitions = new DefinitionsLog(stores, directory)
+    this.vhost = new Vhost(name, this)
+  }
+
+  /** Reads definitions and queues. Damage is reported in the log and repaired or set aside, never fatal. */
+  open(): void {
+    const { disk } = this.#stores
+    makeVhostDirectory(disk, this.#directory, this.vhost.name)
+    wipeTransient(disk, this.#directory)
+    this.vhost.load(() => this.#loadDefinitions())
+    const stale = removeStaleQueueDirectories(disk, this.#directory, (name) =>
+      this.vhost.queues.has(name),
+    )
+    if (stale.length > 0)
+      this.#log.info({ vhost: this.vhost.name, count: stale.length }, "removed files of deleted queues")
+    this.#openQueues(new Set(disk.list(this.#directory)))
+  }
+
+  #loadDefinitions(): void {
+    let unusable = 0
+    const report = this.#definitions.load((frame) => {
+      try {
+        if (!applyDefinition(frame, this.vhost)) unusable++
+      } catch (error) {
+        if (error instanceof AssertionError) throw error
+        unusable++ // A definition that no longer makes sense must not keep the others from loading.
+        this.#log.error({ vhost: this.vhost.name, err: error }, "a stored definition was skipped")
+      }
+    })
+    if (unusable > 0 || report.quarantinedBytes > 0)
+      this.#log.error(
+        { vhost: this.vhost.name, skipped: unusable, ...report },
+        "definitions.amqp was damaged: what is whole was loaded, the rest was set aside",
+      )
+  }
+
+  /** Only queues that have files; the others cost nothing. */
+  #openQueues(names: ReadonlySet<string>): void {
+    for (const queue of this.vhost.queues.values()) {
+      const directory = this.#directoryOf(queue)
+      if (!names.has(directory.slice(this.#directory.length + 1))) continue
+      const store = this.#newStore(queue, directory)
+      store.open()
+      queue.store = store
+      if (store.readyCount === 0) this.#emptied.add(queue)
+    }
+  }
+
+  #directoryOf(queue: Queue): string {
+    return queueDirectory(this.#directory, queue.name, isPersistent(queue))
+  }
+
+  #newStore(queue: Queue, directory: string): MessageStore {
+    return new MessageStore(this.#stores, directory, {
+      durable: isPersistent(queue),
+      name: queue.name,
+    })
+  }
+
+  openStore(queue: Queue): MessageStore {
+    return this.#newStore(queue, this.#directoryOf(queue))
+  }
+
+  wentEmpty(queue: Queue): void {
+    this.#emptied.add(queue)
+  }
+
+  // ---- definitions
+
+  /**
+   * Throws StorageError while the log cannot be written, but for deletions: those happen without
+   * anybody to refuse them to (auto-delete), so they wait in memory until the disk is back.
+   */
+  logDefinition(frame: Buffer, isDeletion: boolean): void {
+    if (isDeletion && this.#definitions.failed) this.#lateDeletions.push(frame)
+    else this.#definitions.append(frame, isDeletion)
+    if (this.#inTurn) return
+    this.#inTurn = true
+    this.turn.markWritable(this)
+  }
+
+  get failed(): boolean {
+    return this.#definitions.failed
+  }
+
+  write(): void {
+    this.#inTurn = false
+    this.#definitions.write()
+    if (this.#lateDeletions.length > 0 && !this.#definitions.failed) {
+      for (const frame of this.#lateDeletions) this.#definitions.append(frame, true)
+      this.#lateDeletions = []
+      this.#definitions.write()
+    }
+    if (this.#definitions.needsCompaction && !this.#definitions.failed)
+      this.#definitions.compact((emit) => this.vhost.forEachDefinition(emit))
+  }
+
+  // ---- time
+
+  /** Gives back the files of queues that have been empty since the last call. */
+  resetIdle(): void {
+    for (const queue of this.#emptied) {
+      const { store } = queue
+      if (store === null || store.readyCount > 0 || store.unackedCount > 0) this.#emptied.delete(queue)
+      else if (store.resetIfIdle()) {
+        queue.store = null // An idle queue is its name and nothing else.
+        this.#emptied.delete(queue)
+      }
+    }
+  }
+
+  /** Writes and closes everything. */
+  close(): void {
+    for (const queue of this.vhost.queues.values()) queue.store?.close()
+    this.#definitions.close()
+  }
+}

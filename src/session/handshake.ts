@@ -1,0 +1,259 @@
+import { ProtocolError } from "../amqp/errors.ts"
+import { FRAME_MIN_SIZE, PROTOCOL_HEADER, PROTOCOL_HEADER_OLD } from "../amqp/frames.ts"
+import {
+  CONNECTION_CLOSE,
+  CONNECTION_CLOSE_OK,
+  CONNECTION_OPEN,
+  CONNECTION_START_OK,
+  CONNECTION_TUNE_OK,
+  readConnectionOpen,
+  readConnectionStartOk,
+  readConnectionTuneOk,
+  writeConnectionCloseOk,
+  writeConnectionOpenOk,
+  writeConnectionStart,
+  writeConnectionTune,
+} from "../amqp/generated/methods.ts"
+import type { ConnectionStartOk } from "../amqp/generated/methods.ts"
+import { AmqpReader } from "../amqp/reader.ts"
+import { isTable, tableFromPlain } from "../amqp/table.ts"
+import type { Table } from "../amqp/table.ts"
+import { decodeTableEntries } from "../amqp/table-codec.ts"
+import type { User } from "../auth/users.ts"
+import type { Chunk } from "../util/bytes.ts"
+import type { Connection } from "./connection.ts"
+
+/**
+ * From the protocol header to connection.open: version, SASL, limits, vhost. Ends by calling
+ * Connection.start. Before that nothing may be sent but what is expected next.
+ */
+
+/** Frame limit before tune (RabbitMQ's initial_frame_max since 4.1). */
+export const HANDSHAKE_FRAME_MAX = 8192
+
+const MECHANISMS = "PLAIN AMQPLAIN"
+const LOCALES = "en_US"
+const CAPABILITIES = {
+  publisher_confirms: true,
+  exchange_exchange_bindings: true,
+  "basic.nack": true,
+  consumer_cancel_notify: true,
+  "connection.blocked": true,
+  consumer_priorities: true,
+  authentication_failure_close: true,
+  per_consumer_qos: true,
+  direct_reply_to: true,
+}
+
+const HEADER_SIZE = PROTOCOL_HEADER.length
+
+export class Handshake {
+  isDone = false
+  #expected = CONNECTION_START_OK
+  #header = Buffer.alloc(HEADER_SIZE)
+  #headerUsed = 0
+  readonly #connection: Connection
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+  }
+
+  get isHeaderDone(): boolean {
+    return this.#headerUsed === HEADER_SIZE
+  }
+
+  /** Takes bytes of the protocol header; returns the offset behind them. A foreign one ends the connection. */
+  readHeader(chunk: Chunk, end: number): number {
+    const size = Math.min(end, HEADER_SIZE - this.#headerUsed)
+    chunk.bytes.copy(this.#header, this.#headerUsed, 0, size)
+    this.#headerUsed += size
+    const received = this.#header.subarray(0, this.#headerUsed)
+    const isAccepted =
+      received.equals(PROTOCOL_HEADER.subarray(0, this.#headerUsed)) ||
+      received.equals(PROTOCOL_HEADER_OLD.subarray(0, this.#headerUsed))
+    const connection = this.#connection
+    if (!isAccepted) {
+      connection.broker.log.warn({ connection: connection.name }, "no AMQP 0-9-1 client")
+      connection.outbox.write(PROTOCOL_HEADER)
+      connection.closeTransport()
+      return end
+    }
+    if (this.isHeaderDone) this.#send(this.#startFrame())
+    return size
+  }
+
+  #startFrame(): Buffer {
+    const { options, broker } = this.#connection
+    return writeConnectionStart(0, {
+      versionMajor: 0,
+      versionMinor: 9,
+      serverProperties: tableFromPlain({
+        product: "Sluice",
+        version: options.productVersion,
+        platform: `Node.js ${process.versions.node}`,
+        information: "Licensed under the Apache License 2.0",
+        cluster_name: broker.clusterName,
+        capabilities: CAPABILITIES,
+      }),
+      mechanisms: Buffer.from(MECHANISMS),
+      locales: Buffer.from(LOCALES),
+    })
+  }
+
+  onMethod(method: number, reader: AmqpReader): void {
+    if (method === CONNECTION_CLOSE) {
+      this.#send(writeConnectionCloseOk(0))
+      this.#connection.closeTransport()
+      return
+    }
+    if (method === CONNECTION_CLOSE_OK) {
+      this.#connection.closeTransport()
+      return
+    }
+    if (method !== this.#expected)
+      throw new ProtocolError(504, "unexpected method in connection handshake")
+    if (method === CONNECTION_START_OK) this.#startOk(readConnectionStartOk(reader))
+    else if (method === CONNECTION_TUNE_OK) this.#tuneOk(reader)
+    else this.#open(readConnectionOpen(reader).vhost)
+  }
+
+  #startOk(args: ConnectionStartOk): void {
+    const connection = this.#connection
+    const capabilities = args.clientProperties.get("capabilities")
+    const can = (name: string): boolean => isTable(capabilities) && capabilities.get(name) === true
+    connection.wantsConsumerCancel = can("consumer_cancel_notify")
+    connection.wantsBlocked = can("connection.blocked")
+    const clientName = args.clientProperties.get("connection_name")
+    if (typeof clientName === "string") connection.clientName = clientName
+    const credentials = readCredentials(args.mechanism, args.response)
+    const user =
+      credentials === null
+        ? null
+        : connection.broker.users.authenticate(
+            credentials.name,
+            credentials.password,
+            connection.transport.remoteAddress,
+          )
+    if (user === null) {
+      this.#refuseLogin(args.mechanism, credentials?.name, can("authentication_failure_close"))
+      return
+    }
+    connection.user = user
+    const { options } = connection
+    this.#expected = CONNECTION_TUNE_OK
+    this.#send(
+      writeConnectionTune(0, {
+        channelMax: options.channelMax,
+        frameMax: options.frameMax,
+        heartbeat: options.heartbeatSeconds,
+      }),
+    )
+  }
+
+  /** The same for an unknown user, a wrong password and a forbidden address. */
+  #refuseLogin(mechanism: string, name: string | undefined, mayTell: boolean): void {
+    const connection = this.#connection
+    connection.broker.log.warn(
+      { connection: connection.name, user: name ?? "", mechanism },
+      "login refused",
+    )
+    if (mayTell)
+      connection.close(
+        403,
+        `Login was refused using authentication mechanism ${mechanism}. For details see the broker logfile.`,
+        CONNECTION_START_OK >>> 16,
+        CONNECTION_START_OK & 0xffff,
+      )
+    else connection.closeTransport()
+  }
+
+  #tuneOk(reader: AmqpReader): void {
+    const { channelMax, frameMax, heartbeat } = readConnectionTuneOk(reader)
+    const connection = this.#connection
+    const { options } = connection
+    checkNegotiated("frame_max", frameMax, FRAME_MIN_SIZE, options.frameMax)
+    checkNegotiated("channel_max", channelMax, 1, options.channelMax)
+    connection.frameMax = frameMax
+    connection.channelMax = channelMax
+    connection.heartbeatSeconds = heartbeat
+    this.#expected = CONNECTION_OPEN
+  }
+
+  #open(vhostName: string): void {
+    const connection = this.#connection
+    const { broker } = connection
+    const user = connection.user as User // Set by start-ok, which comes before tune-ok and open.
+    const vhost = broker.vhosts.get(vhostName)
+    if (vhost === undefined) throw notAllowed(`vhost ${vhostName} not found`)
+    if (!broker.permissions.mayConnect(user, vhostName))
+      throw notAllowed(`access to vhost '${vhostName}' refused for user '${user.name}'`)
+    connection.start(vhost, { permissions: broker.permissions, user, vhostName })
+    this.isDone = true
+    this.#send(writeConnectionOpenOk(0))
+    broker.log.info(
+      { connection: connection.name, client: connection.clientName, user: user.name, vhost: vhostName },
+      "connection accepted",
+    )
+  }
+
+  #send(frame: Buffer): void {
+    this.#connection.outbox.write(frame)
+    this.#connection.markTurn()
+  }
+}
+
+interface Credentials {
+  readonly name: string
+  readonly password: string
+}
+
+/** Null if the response does not have the form of its mechanism. */
+function readCredentials(mechanism: string, response: Buffer): Credentials | null {
+  switch (mechanism) {
+    case "PLAIN": {
+      // authorisation id NUL name NUL password; the first is ignored, as RabbitMQ does.
+      const first = response.indexOf(0)
+      const second = response.indexOf(0, first + 1)
+      if (first < 0 || second < 0) return null
+      return {
+        name: response.toString("utf8", first + 1, second),
+        password: response.toString("utf8", second + 1),
+      }
+    }
+    case "AMQPLAIN": {
+      const table = readLoginTable(response)
+      const name = table?.get("LOGIN")
+      const password = table?.get("PASSWORD")
+      if (typeof name !== "string" || typeof password !== "string") return null
+      return { name, password }
+    }
+    default:
+      throw new ProtocolError(503, `unknown authentication mechanism '${mechanism}'`)
+  }
+}
+
+/** The entries of a table without its length. */
+function readLoginTable(response: Buffer): Table | null {
+  try {
+    return decodeTableEntries(response)
+  } catch (error) {
+    if (error instanceof ProtocolError) return null
+    throw error
+  }
+}
+
+function checkNegotiated(field: string, value: number, min: number, max: number): void {
+  const shown = value === 0 ? `${value} (no limit)` : `${value}`
+  if ((max > 0 && value === 0) || (max > 0 && value > max))
+    throw notAllowed(
+      `negotiated ${field} = ${shown} is higher than the maximum allowed value (${max})`,
+    )
+  if (value !== 0 && value < min)
+    throw notAllowed(
+      `negotiated ${field} = ${shown} is lower than the minimum allowed value (${min})`,
+    )
+}
+
+function notAllowed(text: string): ProtocolError {
+  return new ProtocolError(530, text)
+}

@@ -1,0 +1,172 @@
+import { ProtocolError } from "../../amqp/errors.ts"
+import {
+  BASIC_ACK,
+  BASIC_CANCEL,
+  BASIC_CANCEL_OK,
+  BASIC_CONSUME,
+  BASIC_GET,
+  BASIC_NACK,
+  BASIC_QOS,
+  BASIC_RECOVER,
+  BASIC_RECOVER_ASYNC,
+  BASIC_REJECT,
+  readBasicAck,
+  readBasicCancel,
+  readBasicCancelOk,
+  readBasicConsume,
+  readBasicGet,
+  readBasicNack,
+  readBasicQos,
+  readBasicRecover,
+  readBasicRecoverAsync,
+  readBasicReject,
+  writeBasicCancelOk,
+  writeBasicConsumeOk,
+  writeBasicGetEmpty,
+  writeBasicQosOk,
+  writeBasicRecoverOk,
+} from "../../amqp/generated/methods.ts"
+import type { BasicConsume, BasicGet, BasicQos } from "../../amqp/generated/methods.ts"
+import type { AmqpReader } from "../../amqp/reader.ts"
+import { numberOf } from "../../amqp/table.ts"
+import type { Table } from "../../amqp/table.ts"
+import { requireRead } from "../../broker/access.ts"
+import { checkConsumerArguments } from "../../broker/arguments.ts"
+import { StoredMessage } from "../../storage/message.ts"
+import { randomName } from "../../util/random.ts"
+import type { Channel } from "../channel.ts"
+import { writeGetOk } from "../delivery-writer.ts"
+import { Subscription } from "../subscription.ts"
+import { refuseMethod } from "./dispatch.ts"
+import { queueName } from "./queue.ts"
+
+/** Class basic (60), but publish (publisher.ts) and well-formed acknowledgements (connection.ts). */
+export function handleBasic(channel: Channel, method: number, reader: AmqpReader): void {
+  switch (method) {
+    case BASIC_QOS:
+      qos(channel, readBasicQos(reader))
+      return
+    case BASIC_CONSUME:
+      consume(channel, readBasicConsume(reader))
+      return
+    case BASIC_CANCEL: {
+      const args = readBasicCancel(reader)
+      cancel(channel, args.consumerTag)
+      if (!args.nowait)
+        channel.reply(writeBasicCancelOk(channel.id, { consumerTag: args.consumerTag }))
+      return
+    }
+    case BASIC_CANCEL_OK:
+      readBasicCancelOk(reader) // The answer to our cancel: the consumer is already gone.
+      return
+    case BASIC_GET:
+      get(channel, readBasicGet(reader))
+      return
+    case BASIC_RECOVER:
+      recover(channel, readBasicRecover(reader).requeue)
+      channel.reply(writeBasicRecoverOk(channel.id))
+      return
+    case BASIC_RECOVER_ASYNC:
+      recover(channel, readBasicRecoverAsync(reader).requeue)
+      return
+    // Only malformed ones get here: reading them gives the error.
+    case BASIC_ACK:
+      readBasicAck(reader)
+      return
+    case BASIC_NACK:
+      readBasicNack(reader)
+      return
+    case BASIC_REJECT:
+      readBasicReject(reader)
+      return
+    default:
+      throw refuseMethod(method)
+  }
+}
+
+function qos(channel: Channel, args: BasicQos): void {
+  if (args.prefetchSize !== 0)
+    throw new ProtocolError(540, `prefetch_size!=0 (${args.prefetchSize})`)
+  if (args.global) channel.globalPrefetch = args.prefetchCount
+  else {
+    // RabbitMQ: a limit per consumer replaces the one of the channel, and counts for later consumers.
+    channel.consumerPrefetch = args.prefetchCount
+    channel.globalPrefetch = 0
+  }
+  channel.wakeConsumers()
+  channel.reply(writeBasicQosOk(channel.id))
+}
+
+function consume(channel: Channel, args: BasicConsume): void {
+  const { connection, vhost } = channel
+  const name = queueName(channel, args.queue)
+  if (args.consumerTag !== "" && channel.consumers.has(args.consumerTag))
+    throw new ProtocolError(530, `attempt to reuse consumer tag '${args.consumerTag}'`)
+  requireRead(connection.access, "queue", name)
+  const queue = vhost.queue(name, connection)
+  checkConsumerArguments(vhost.name, name, args.arguments)
+  queue.checkConsumable(args.exclusive)
+  const tag =
+    args.consumerTag === "" ? unusedTag(channel) : args.consumerTag
+  const source = channel.newSource(queue)
+  const subscription = new Subscription(channel, queue, source, {
+    tag,
+    noAck: args.noAck,
+    exclusive: args.exclusive,
+    priority: priorityOf(args.arguments),
+    arguments: args.arguments,
+    prefetchCount: channel.consumerPrefetch,
+  })
+  source.subscription = subscription
+  channel.consumers.set(tag, subscription)
+  // consume-ok comes before the first delivery: deliveries wait while replies are held.
+  if (!args.nowait) channel.reply(writeBasicConsumeOk(channel.id, { consumerTag: tag }))
+  queue.addSubscriber(subscription)
+}
+
+function unusedTag(channel: Channel): string {
+  for (;;) {
+    const tag = randomName(channel.connection.broker.random, "amq.ctag-")
+    if (!channel.consumers.has(tag)) return tag
+  }
+}
+
+function priorityOf(args: Table): number {
+  return Number(numberOf(args.get("x-priority")) ?? 0)
+}
+
+/** An unknown tag is no error. Deliveries that are outstanding stay so. */
+function cancel(channel: Channel, tag: string): void {
+  const subscription = channel.consumers.get(tag)
+  if (subscription === undefined) return
+  subscription.cancelled = true
+  channel.forgetConsumer(subscription)
+  subscription.queue.removeSubscriber(subscription)
+}
+
+/** Used for one basic.get at a time. */
+const got = new StoredMessage()
+
+function get(channel: Channel, args: BasicGet): void {
+  const { connection, vhost } = channel
+  const name = queueName(channel, args.queue)
+  requireRead(connection.access, "queue", name)
+  const queue = vhost.queue(name, connection)
+  // A held reply must come first: then the message is fetched when its turn has come.
+  channel.inOrder(() => {
+    if (!queue.get(got, args.noAck)) {
+      connection.outbox.write(writeBasicGetEmpty(channel.id))
+      connection.markTurn()
+      return
+    }
+    const tag = ++channel.lastDeliveryTag
+    if (!args.noAck) channel.addUnacked(tag, channel.getSource(queue), got)
+    writeGetOk(connection.outbox, channel.id, connection.frameMax, tag, queue.readyCount, got)
+    connection.markTurn()
+  })
+}
+
+function recover(channel: Channel, requeue: boolean): void {
+  if (!requeue) throw new ProtocolError(540, "requeue=false")
+  channel.requeueAll()
+}

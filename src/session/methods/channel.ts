@@ -1,0 +1,53 @@
+import { ProtocolError } from "../../amqp/errors.ts"
+import {
+  CHANNEL_CLOSE,
+  CHANNEL_CLOSE_OK,
+  CHANNEL_FLOW,
+  CHANNEL_FLOW_OK,
+  CHANNEL_OPEN,
+  readChannelClose,
+  readChannelFlow,
+  readChannelFlowOk,
+  writeChannelCloseOk,
+  writeChannelFlowOk,
+} from "../../amqp/generated/methods.ts"
+import type { AmqpReader } from "../../amqp/reader.ts"
+import type { Channel } from "../channel.ts"
+import { refuseMethod } from "./dispatch.ts"
+
+/** Class channel (20). Opening is in dispatch.ts, because there is no channel yet. */
+export function handleChannel(channel: Channel, method: number, reader: AmqpReader): void {
+  switch (method) {
+    case CHANNEL_OPEN:
+      throw new ProtocolError(504, "second 'channel.open' seen")
+    case CHANNEL_CLOSE:
+      readChannelClose(reader)
+      close(channel)
+      return
+    case CHANNEL_CLOSE_OK:
+      if (channel.isClosing) channel.connection.removeChannel(channel)
+      return
+    case CHANNEL_FLOW: {
+      const { active } = readChannelFlow(reader)
+      channel.setFlow(active)
+      channel.reply(writeChannelFlowOk(channel.id, { active }))
+      return
+    }
+    case CHANNEL_FLOW_OK:
+      readChannelFlowOk(reader) // We never send channel.flow; the answer to nothing is harmless.
+      return
+    default:
+      throw refuseMethod(method)
+  }
+}
+
+/** Held replies come first; what the channel holds goes back before close-ok. */
+function close(channel: Channel): void {
+  channel.inOrder(() => {
+    const { connection } = channel
+    if (!channel.isClosing) channel.release()
+    connection.removeChannel(channel)
+    connection.outbox.write(writeChannelCloseOk(channel.id))
+    connection.markTurn()
+  })
+}

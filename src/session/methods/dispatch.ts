@@ -1,0 +1,59 @@
+import { ProtocolError } from "../../amqp/errors.ts"
+import { CHANNEL_OPEN, isKnownMethod, METHOD_NAMES, writeChannelOpenOk } from "../../amqp/generated/methods.ts"
+import type { AmqpReader } from "../../amqp/reader.ts"
+import { Channel } from "../channel.ts"
+import type { Connection } from "../connection.ts"
+import { handleAccess } from "./access.ts"
+import { handleBasic } from "./basic.ts"
+import { handleChannel } from "./channel.ts"
+import { handleConfirm } from "./confirm.ts"
+import { handleExchange } from "./exchange.ts"
+import { handleQueue } from "./queue.ts"
+import { handleTx } from "./tx.ts"
+
+/** Sends a method of a channel to the file of its class. Publish and acknowledgements never come here. */
+export function handleChannelMethod(channel: Channel, method: number, reader: AmqpReader): void {
+  switch (method >>> 16) {
+    case 20:
+      handleChannel(channel, method, reader)
+      return
+    case 30:
+      handleAccess(channel, method, reader)
+      return
+    case 40:
+      handleExchange(channel, method, reader)
+      return
+    case 50:
+      handleQueue(channel, method, reader)
+      return
+    case 60:
+      handleBasic(channel, method, reader)
+      return
+    case 85:
+      handleConfirm(channel, method, reader)
+      return
+    case 90:
+      handleTx(channel, method, reader)
+      return
+    default:
+      throw refuseMethod(method)
+  }
+}
+
+/** The error for a method that is unknown, or that only the server sends, or that stands on the wrong channel. */
+export function refuseMethod(method: number): ProtocolError {
+  if (!isKnownMethod(method))
+    return new ProtocolError(540, `unknown method ${method >>> 16}.${method & 0xffff}`)
+  return new ProtocolError(503, `unexpected method ${METHOD_NAMES.get(method) ?? method}`)
+}
+
+export function openChannel(connection: Connection, channelId: number): void {
+  const { vhost } = connection
+  if (vhost === null) throw new ProtocolError(504, "connection is not open", CHANNEL_OPEN >>> 16, 10)
+  const channel = new Channel(channelId, connection, vhost)
+  channel.consumerPrefetch = 0
+  while (connection.channels.length < channelId) connection.channels.push(undefined)
+  connection.channels[channelId] = channel
+  connection.openChannelCount++
+  channel.reply(writeChannelOpenOk(channelId))
+}

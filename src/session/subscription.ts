@@ -1,0 +1,81 @@
+import { writeBasicCancel } from "../amqp/generated/methods.ts"
+import type { Table } from "../amqp/table.ts"
+import type { Subscriber } from "../broker/consumer.ts"
+import type { Queue } from "../broker/queue/queue.ts"
+import type { StoredMessage } from "../storage/message.ts"
+import type { Channel, DeliverySource } from "./channel.ts"
+import { DeliveryWriter } from "./delivery-writer.ts"
+
+/** A consumer of a channel (basic.consume): its credit, and the way of its deliveries into the outbox. */
+export interface SubscriptionOptions {
+  readonly tag: string
+  readonly noAck: boolean
+  readonly exclusive: boolean
+  readonly priority: number
+  readonly arguments: Table
+  /** Unacknowledged deliveries that it may have; 0 is unlimited. */
+  readonly prefetchCount: number
+}
+
+export class Subscription implements Subscriber {
+  readonly tag: string
+  readonly noAck: boolean
+  readonly exclusive: boolean
+  readonly priority: number
+  readonly arguments: Table
+  readonly prefetchCount: number
+  readonly queue: Queue
+  readonly channel: Channel
+  /** Counts this consumer's unacknowledged deliveries. */
+  readonly source: DeliverySource
+  cancelled = false
+  parked = false
+  readonly #writer: DeliveryWriter
+
+  constructor(
+    channel: Channel,
+    queue: Queue,
+    source: DeliverySource,
+    options: SubscriptionOptions,
+  ) {
+    this.channel = channel
+    this.queue = queue
+    this.source = source
+    this.tag = options.tag
+    this.noAck = options.noAck
+    this.exclusive = options.exclusive
+    this.priority = options.priority
+    this.arguments = options.arguments
+    this.prefetchCount = options.prefetchCount
+    this.#writer = new DeliveryWriter(channel.id, channel.connection.frameMax, options.tag)
+  }
+
+  hasCapacity(): boolean {
+    const { channel } = this
+    if (!channel.mayDeliver || !channel.connection.outbox.hasRoom) return false
+    if (this.noAck) return true
+    if (this.prefetchCount !== 0 && this.source.unackedCount >= this.prefetchCount) return false
+    return channel.globalPrefetch === 0 || channel.consumerUnackedCount < channel.globalPrefetch
+  }
+
+  deliver(message: StoredMessage): void {
+    const { channel } = this
+    const tag = ++channel.lastDeliveryTag
+    if (!this.noAck) channel.addUnacked(tag, this.source, message)
+    const { connection } = channel
+    this.#writer.write(connection.outbox, tag, message)
+    if (!connection.inTurn) connection.markTurn()
+  }
+
+  /** Tries to get messages again after waiting without capacity. */
+  wake(): void {
+    if (this.parked && this.hasCapacity()) this.queue.unpark(this)
+  }
+
+  queueDeleted(): void {
+    this.cancelled = true
+    this.channel.forgetConsumer(this)
+    if (this.channel.connection.wantsConsumerCancel)
+      this.channel.reply(writeBasicCancel(this.channel.id, { consumerTag: this.tag, nowait: true }))
+  }
+}

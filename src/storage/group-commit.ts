@@ -1,0 +1,200 @@
+import { StorageError, type Disk } from "./disk.ts"
+import type { OpenFile, OpenFiles } from "./open-files.ts"
+
+/**
+ * Makes what was written durable, for all queues together: one round of fdatasync at a time. What is
+ * touched while a round is in flight goes with the next one, so the slower the disk, the more a round
+ * covers; there is no timer.
+ *
+ * Rounds are numbered from 1 and end in order. A round that failed has ended too: what waited for it
+ * is refused, and not tried again, because after a failed sync nobody knows what the disk holds. The
+ * owner of the file is told, and goes on in a new file.
+ *
+ * A file that is gone when its turn comes needs no sync: its content was not wanted any more.
+ */
+export interface GroupCommitOptions {
+  /** False: nothing is ever synced and nothing waits (`--no-sync`). */
+  readonly sync: boolean
+  /** Syncs at a time within a round. More than the thread pool has threads only fills its queue. */
+  readonly parallelSyncsMax?: number
+}
+
+type SyncFailed = (error: Error) => void
+
+const PARALLEL_SYNCS_MAX = 16
+
+function ignoreFailure(): void {}
+
+export class GroupCommit {
+  /** Rounds up to this one have ended. */
+  completedRound = 0
+  /** A round has ended; with an error, everything that waited for it must be refused. Set by the broker. */
+  onComplete: (round: number, error: Error | null) => void = () => {}
+
+  readonly #disk: Disk
+  readonly #openFiles: OpenFiles
+  readonly #sync: boolean
+  readonly #parallelSyncsMax: number
+  /** Touched, for the round after the one in flight. */
+  #files = new Map<string, SyncFailed>()
+  #directories = new Set<string>()
+  /** The number that the next round to start will have. */
+  #nextRound = 1
+  /** The round of the latest touch; `#isTouched` says whether request() has not seen it yet. */
+  #touchedRound = 0
+  #isTouched = false
+  /** The next round starts as soon as the one in flight has ended. */
+  #isRequested = false
+  #isInFlight = false
+  /** A round failed before the turn that had touched its files could ask for it. */
+  #inheritedError: Error | null = null
+  /** The round in flight. */
+  #todo: (() => void)[] = []
+  #running = 0
+  #error: Error | null = null
+  #betweenRounds: (() => void)[] = []
+  #drained: (() => void)[] = []
+
+  constructor(disk: Disk, openFiles: OpenFiles, options: GroupCommitOptions) {
+    this.#disk = disk
+    this.#openFiles = openFiles
+    this.#sync = options.sync
+    this.#parallelSyncsMax = options.parallelSyncsMax ?? PARALLEL_SYNCS_MAX
+  }
+
+  /** The file was written to. Twice in a turn costs a look-up. `onSyncFailed` is called before onComplete. */
+  touchFile(path: string, onSyncFailed: SyncFailed = ignoreFailure): void {
+    if (!this.#sync) return
+    this.#noteTouch()
+    if (!this.#files.has(path)) this.#files.set(path, onSyncFailed)
+  }
+
+  /** A name in the directory was made, changed or removed. */
+  touchDirectory(path: string): void {
+    if (!this.#sync) return
+    this.#noteTouch()
+    this.#directories.add(path)
+  }
+
+  /**
+   * Called at the end of a turn, after its writes. Returns the round whose end makes durable all that
+   * was touched since the last call: `completedRound` if that was nothing. Starts it if none is in flight.
+   */
+  request(): number {
+    if (!this.#isTouched) return this.completedRound
+    this.#isTouched = false
+    const round = this.#touchedRound
+    if (round < this.#nextRound) return round
+    if (this.#isInFlight) this.#isRequested = true
+    else this.#start()
+    return round
+  }
+
+  /** Runs the action at once if no round is in flight, else when it has ended and before the next starts. */
+  runBetweenRounds(action: () => void): void {
+    if (this.#isInFlight) this.#betweenRounds.push(action)
+    else action()
+  }
+
+  /** Resolves when everything touched so far is done and no round is in flight. */
+  async drain(): Promise<void> {
+    this.request()
+    while (this.#isInFlight) await new Promise<void>((resolve) => this.#drained.push(resolve))
+  }
+
+  #noteTouch(): void {
+    this.#touchedRound = this.#nextRound
+    this.#isTouched = true
+  }
+
+  #start(): void {
+    const files = this.#files
+    const directories = this.#directories
+    this.#files = new Map()
+    this.#directories = new Set()
+    this.#nextRound++
+    this.#isInFlight = true
+    this.#isRequested = false
+    this.#error = this.#inheritedError
+    this.#inheritedError = null
+    // Taken from the end: first the files, then the directories that name them.
+    for (const path of directories) this.#todo.push(() => this.#syncDirectory(path))
+    for (const [path, onSyncFailed] of files)
+      this.#todo.push(() => this.#syncFile(path, onSyncFailed))
+    // Counts as one sync, so that the round cannot end before its caller knows its number.
+    this.#running++
+    queueMicrotask(() => this.#ended(null))
+    this.#startSyncs()
+  }
+
+  #startSyncs(): void {
+    while (this.#running < this.#parallelSyncsMax) {
+      const next = this.#todo.pop()
+      if (next === undefined) return
+      this.#running++
+      next()
+    }
+  }
+
+  #syncFile(path: string, onSyncFailed: SyncFailed): void {
+    let file: OpenFile
+    try {
+      file = this.#openFiles.pin(path)
+    } catch (error) {
+      if (error instanceof StorageError && error.code === "ENOENT") this.#endLater(null)
+      else {
+        onSyncFailed(asError(error))
+        this.#endLater(asError(error))
+      }
+      return
+    }
+    this.#disk.sync(file.fd, (error) => {
+      this.#openFiles.unpin(file)
+      if (error !== null) onSyncFailed(error)
+      this.#ended(error)
+    })
+  }
+
+  #syncDirectory(path: string): void {
+    this.#disk.syncDirectory(path, (error) => this.#ended(error))
+  }
+
+  /** Without a sync to wait for: in a loop of its own, so that thousands of them need no deep stack. */
+  #endLater(error: Error | null): void {
+    queueMicrotask(() => this.#ended(error))
+  }
+
+  #ended(error: Error | null): void {
+    this.#running--
+    this.#error ??= error
+    this.#startSyncs()
+    if (this.#running === 0) this.#finish()
+  }
+
+  #finish(): void {
+    const round = this.#nextRound - 1
+    const error = this.#error
+    this.#error = null
+    this.#isInFlight = false
+    if (error !== null && this.#isTouched && this.#touchedRound === round) {
+      // A turn that is still going on touched files of this round. Its request must end in this error.
+      this.#inheritedError = error
+      this.#touchedRound = this.#nextRound
+    }
+    this.completedRound = round
+    const actions = this.#betweenRounds
+    this.#betweenRounds = []
+    for (const action of actions) action()
+    if (this.#isRequested) this.#start()
+    this.onComplete(round, error)
+    if (!this.#isInFlight) {
+      const drained = this.#drained
+      this.#drained = []
+      for (const resolve of drained) resolve()
+    }
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}

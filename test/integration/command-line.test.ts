@@ -1,0 +1,292 @@
+/** The broker as a program: flags, what it says, signals, exit codes. */
+import assert from "node:assert/strict"
+import { spawnSync } from "node:child_process"
+import { once } from "node:events"
+import {
+  appendFileSync,
+  existsSync,
+  globSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs"
+import { createServer } from "node:net"
+import { join } from "node:path"
+import { test } from "node:test"
+import type { TestContext } from "node:test"
+import { connect } from "amqplib"
+import type { ChannelModel } from "amqplib"
+import { BrokerProcess, brokerArguments } from "../support/broker-process.ts"
+import type { BrokerProcessOptions } from "../support/broker-process.ts"
+import { within } from "../support/eventually.ts"
+import { temporaryDirectory } from "../support/temporary-directory.ts"
+
+interface Outcome {
+  readonly status: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+function run(args: readonly string[]): Outcome {
+  const env = { ...process.env, NODE_OPTIONS: "" }
+  return spawnSync(process.execPath, args, { encoding: "utf8", timeout: 20_000, env })
+}
+
+function runBroker(...flags: readonly string[]): Outcome {
+  return run(["src/bin/sluice.ts", ...flags])
+}
+
+async function start(
+  context: TestContext,
+  options: Partial<BrokerProcessOptions> = {},
+): Promise<BrokerProcess> {
+  const dataDirectory = options.dataDirectory ?? join(temporaryDirectory(context), "data")
+  const broker = await BrokerProcess.start({ ...options, dataDirectory })
+  context.after(() => broker.stop("SIGKILL"))
+  return broker
+}
+
+async function client(broker: BrokerProcess): Promise<ChannelModel> {
+  const connection = await connect(broker.url)
+  connection.on("error", () => {})
+  return connection
+}
+
+function oneLine(text: string): string {
+  assert.match(text, /^[^\n]+\n$/, "one line and no stack")
+  return text
+}
+
+test("--help explains the flags and --version prints the version", () => {
+  const help = runBroker("--help")
+  assert.equal(help.status, 0)
+  assert.match(help.stdout, /--data-dir=DIR/)
+  const version = runBroker("-v")
+  assert.equal(version.status, 0)
+  assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/)
+})
+
+test("a bad command line ends with 2 and one line that names the flag", () => {
+  for (const [flags, expected] of [
+    [["--frobnicate"], /unknown flag '--frobnicate'/],
+    [["-p", "abc"], /bad value for -p: 'abc' is not a whole number/],
+  ] as const) {
+    const { status, stderr, stdout } = runBroker(...flags)
+    assert.equal(status, 2)
+    assert.match(oneLine(stderr), expected)
+    assert.equal(stdout, "")
+  }
+})
+
+test("it says where it listens and where the data is, and makes the directory", async (context) => {
+  const dataDirectory = join(temporaryDirectory(context), "deep", "data")
+  const broker = await start(context, { dataDirectory, bind: "127.0.0.1,::1" })
+  await broker.waitForOutput(/Data in /)
+  assert.match(broker.stdout, /127\.0\.0\.1:\d+/)
+  assert.match(broker.stdout, /\[::1\]:\d+/)
+  assert.ok(broker.stdout.includes(`Data in ${dataDirectory}`), broker.stdout)
+  assert.ok(existsSync(dataDirectory))
+})
+
+test("the environment sets what flags do not", async (context) => {
+  const dataDirectory = join(temporaryDirectory(context), "data")
+  const { status, stderr } = spawnSync(process.execPath, ["src/bin/sluice.ts"], {
+    encoding: "utf8",
+    env: { ...process.env, NODE_OPTIONS: "", SLUICE_AMQP_PORT: "x", SLUICE_DATADIR: dataDirectory },
+  })
+  assert.equal(status, 2)
+  assert.match(stderr, /SLUICE_AMQP_PORT/)
+})
+
+test("a taken port is named and nothing is left behind", async (context) => {
+  const squatter = createServer().listen(0, "127.0.0.1")
+  await once(squatter, "listening")
+  context.after(() => squatter.close())
+  const address = squatter.address()
+  assert.ok(typeof address === "object" && address !== null)
+  const dataDirectory = join(temporaryDirectory(context), "data")
+  const { status, stderr } = run(brokerArguments({ dataDirectory, port: address.port }))
+  assert.equal(status, 1)
+  assert.match(oneLine(stderr), new RegExp(String(address.port)))
+  assert.match(stderr, /in use|taken/)
+  // The directory's lock was given back.
+  await start(context, { dataDirectory })
+})
+
+test("a data directory in use is refused, naming the process that has it", async (context) => {
+  const dataDirectory = join(temporaryDirectory(context), "data")
+  const first = await start(context, { dataDirectory })
+  const { status, stderr } = run(brokerArguments({ dataDirectory }))
+  assert.equal(status, 1)
+  assert.match(oneLine(stderr), new RegExp(`\\b${String(first.pid)}\\b`))
+  assert.ok(stderr.includes(dataDirectory), stderr)
+})
+
+test("a lock left by a killed broker does not keep the next from starting", async (context) => {
+  const dataDirectory = join(temporaryDirectory(context), "data")
+  const first = await start(context, { dataDirectory })
+  await first.stop("SIGKILL")
+  await start(context, { dataDirectory })
+})
+
+test("a data directory that cannot be made or written is explained in one line", (context) => {
+  const file = join(temporaryDirectory(context), "file")
+  writeFileSync(file, "")
+  for (const dataDirectory of [file, join(file, "below"), "/proc/sluice"]) {
+    const { status, stderr } = run(brokerArguments({ dataDirectory }))
+    assert.equal(status, 1, dataDirectory)
+    assert.ok(oneLine(stderr).includes(dataDirectory), stderr)
+  }
+})
+
+for (const signal of ["SIGTERM", "SIGINT"] as const)
+  test(`${signal} closes connections with 320 and ends with 0`, async (context) => {
+    const broker = await start(context)
+    const connection = await client(broker)
+    const channel = await connection.createConfirmChannel()
+    await channel.assertQueue("q", { durable: true })
+    const closed = within(once(connection, "close"), "the close")
+    const exit = await within(broker.stop(signal), "the exit")
+    assert.deepEqual(exit, { code: 0, signal: null })
+    const [reason]: (Error | undefined)[] = await closed
+    assert.match(String(reason?.message), /320|CONNECTION[-_]FORCED/)
+    assert.doesNotMatch(broker.stderr, /"level":[456]0/, "a stop on request is no problem")
+  })
+
+test("a second signal does not wait for a client that keeps silent", async (context) => {
+  const broker = await start(context)
+  const connection = await client(broker)
+  Object(connection.connection).stream.pause() // It will not answer connection.close.
+  broker.child.kill("SIGTERM")
+  const stillThere = broker.exited()
+  const poke = (): void => void broker.child.kill("SIGTERM")
+  // The first signal is being handled once the port is closed.
+  for (let isOpen = true; isOpen;)
+    isOpen = await connect(broker.url).then(
+      async (extra) => {
+        await extra.close().catch(() => {})
+        return true
+      },
+      () => false,
+    )
+  poke()
+  assert.equal((await within(stillThere, "the exit", 3000)).code, 1)
+  Object(connection.connection).stream.destroy()
+})
+
+test("durable things survive a restart, transient ones do not", async (context) => {
+  const dataDirectory = join(temporaryDirectory(context), "data")
+  const first = await start(context, { dataDirectory })
+  const before = await (await client(first)).createConfirmChannel()
+  await before.assertQueue("durable", { durable: true, arguments: { "x-note": "kept" } })
+  await before.assertQueue("transient", { durable: false })
+  await before.assertExchange("x.durable", "topic", { durable: true })
+  await before.assertExchange("x.transient", "topic", { durable: false })
+  await before.assertExchange("x.second", "fanout", { durable: true })
+  await before.bindQueue("durable", "x.durable", "a.*")
+  await before.bindExchange("x.durable", "x.second", "")
+  for (let i = 0; i < 100; i++)
+    before.publish("x.second", "a.b", Buffer.from(String(i)), { persistent: true, headers: { i } })
+  await before.waitForConfirms()
+  for (let i = 0; i < 10; i++) {
+    const message = await before.get("durable")
+    assert.ok(message)
+    before.ack(message)
+  }
+  assert.equal((await first.stop()).code, 0)
+
+  const second = await start(context, { dataDirectory })
+  const connection = await client(second)
+  const after = await connection.createChannel()
+  const { messageCount } = await after.assertQueue("durable", {
+    durable: true,
+    arguments: { "x-note": "kept" },
+  })
+  assert.equal(messageCount, 90)
+  const message = await after.get("durable")
+  assert.ok(message)
+  assert.equal(message.content.toString(), "10")
+  assert.deepEqual(message.properties.headers, { i: 10 })
+  assert.equal(message.fields.exchange, "x.second")
+  await after.checkExchange("x.durable")
+  after.publish("x.durable", "a.c", Buffer.from("new"))
+  await after.purgeQueue("durable")
+  for (const check of ["checkQueue", "checkExchange"] as const) {
+    const failing = await connection.createChannel()
+    failing.on("error", () => {})
+    await assert.rejects(
+      failing[check](check === "checkQueue" ? "transient" : "x.transient"),
+      /404/,
+    )
+  }
+  await connection.close()
+})
+
+test("a start on damaged files says what it did and serves the rest", async (context) => {
+  const dataDirectory = join(temporaryDirectory(context), "data")
+  const first = await start(context, { dataDirectory })
+  const before = await (await client(first)).createConfirmChannel()
+  await before.assertQueue("q", { durable: true })
+  for (let i = 0; i < 100; i++) {
+    before.sendToQueue("q", Buffer.from(`message ${String(i)}`), { persistent: true })
+    await before.waitForConfirms()
+  }
+  await first.stop("SIGKILL")
+  const [segment] = globSync(join(dataDirectory, "**", "msgs.*"))
+  assert.ok(segment, "no segment file")
+  truncateSync(segment, statSync(segment).size - 5)
+  appendFileSync(segment, Buffer.alloc(100, 0x55))
+
+  const second = await start(context, { dataDirectory })
+  assert.match(second.stdout + second.stderr, /corrupt|damaged|torn/i)
+  assert.ok(globSync(join(dataDirectory, "**", "*.corrupt*")).length > 0, "nothing was set aside")
+  const connection = await client(second)
+  const after = await connection.createChannel()
+  const { messageCount } = await after.checkQueue("q")
+  assert.ok(messageCount >= 99 && messageCount <= 100, String(messageCount))
+  for (let i = 0; i < messageCount; i++) {
+    const message = await after.get("q", { noAck: true })
+    assert.ok(message)
+    assert.equal(message.content.toString(), `message ${String(i)}`)
+  }
+  await connection.close()
+})
+
+test("--max-message-size refuses larger bodies", async (context) => {
+  const broker = await start(context, { flags: ["--max-message-size", "1K"] })
+  const connection = await client(broker)
+  const channel = await connection.createChannel()
+  const failed = once(channel, "error")
+  channel.publish("amq.fanout", "", Buffer.alloc(1024))
+  channel.publish("amq.fanout", "", Buffer.alloc(1025))
+  const [error]: Error[] = await within(failed, "the refusal")
+  assert.match(String(error?.message), /406 \(PRECONDITION[-_]FAILED\).*message size 1025/)
+  await connection.close()
+})
+
+test("without free disk space publishers are blocked and consumers go on", async (context) => {
+  const dataDirectory = join(temporaryDirectory(context), "data")
+  const first = await start(context, { dataDirectory })
+  const before = await (await client(first)).createConfirmChannel()
+  await before.assertQueue("q", { durable: true })
+  before.sendToQueue("q", Buffer.from("stored"), { persistent: true })
+  await before.waitForConfirms()
+  await first.stop()
+
+  const flags = ["--free-disk-min", "1000T"]
+  const second = await start(context, { dataDirectory, flags })
+  const connection = await client(second)
+  const blocked = within(once(connection, "blocked"), "connection.blocked")
+  const publisher = await connection.createConfirmChannel()
+  publisher.on("error", () => {})
+  publisher.sendToQueue("q", Buffer.from("refused"), { persistent: true }, () => {})
+  const [reason]: string[] = await blocked
+  assert.match(String(reason), /disk/)
+  const reader = await client(second)
+  const channel = await reader.createChannel()
+  const message = await channel.get("q")
+  assert.ok(message)
+  assert.equal(message.content.toString(), "stored")
+  channel.ack(message)
+  await reader.close()
+})
