@@ -18,6 +18,7 @@ import type { Queue } from "./queue/queue.ts"
 export interface Writable {
   /** The last write failed and what it should have written is still buffered. */
   readonly failed: boolean
+  readonly lastError: { readonly code: string } | null
   /** Never throws. */
   write(): void
 }
@@ -40,8 +41,17 @@ export interface TurnSession {
 /** Bytes received in one turn after which it ends at once instead of waiting for the other sockets. */
 const TURN_INPUT_BYTES_MAX = 128 << 10
 
+/**
+ * Received chunks after which it ends likewise: with a thousand busy clients, the first should not
+ * wait for the last, and clients and broker work at the same time instead of in turn.
+ */
+const TURN_INPUT_CHUNKS_MAX = 16
+
 /** Messages that one queue may hand out before the other queues have theirs. */
 const QUEUE_BATCH_MAX = 4096
+
+/** Empty turns after a reply, each 1 to 2 µs: some 100 µs of CPU at most, and only after a reply. */
+const SPINS_MAX = 64
 
 export class Turn {
   #queues: Queue[] = []
@@ -53,6 +63,8 @@ export class Turn {
   #scheduled = false
   #running = false
   #inputBytes = 0
+  #inputChunks = 0
+  #spinsLeft = 0
   /** A write of this turn has failed: what was published in it is refused. */
   #writeFailed = false
   readonly #clock: Clock
@@ -69,7 +81,20 @@ export class Turn {
       this.#scheduled = false
       this.#clock.refresh()
       this.run()
+      if (this.#spinsLeft > 0) {
+        this.#spinsLeft--
+        this.schedule()
+      }
     }
+  }
+
+  /**
+   * A reply has gone to a client that waits for it and will send its next request at once. For a
+   * moment the loop polls instead of sleeping: waking up costs more than the request does.
+   */
+  expectRequest(): void {
+    this.#spinsLeft = SPINS_MAX
+    this.schedule()
   }
 
   markQueue(queue: Queue): void {
@@ -101,13 +126,15 @@ export class Turn {
   /** A session has worked through received bytes. Ends the turn early under a flood. */
   noteInput(bytes: number): void {
     this.#inputBytes += bytes
-    if (this.#inputBytes >= TURN_INPUT_BYTES_MAX) this.run()
+    if (++this.#inputChunks >= TURN_INPUT_CHUNKS_MAX || this.#inputBytes >= TURN_INPUT_BYTES_MAX)
+      this.run()
   }
 
   run(): void {
     if (this.#running) return
     this.#running = true
     this.#inputBytes = 0
+    this.#inputChunks = 0
     this.#deliver()
     this.#write()
     const round = this.#commit.request()

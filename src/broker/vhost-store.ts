@@ -39,7 +39,8 @@ export class VhostStore {
       await this.add(DEFAULT_VHOST)
       return
     }
-    if (!Array.isArray(stored)) throw new Refusal("internal-error", "vhosts.json is not a list of vhosts")
+    if (!Array.isArray(stored))
+      throw new Refusal("internal-error", "vhosts.json is not a list of vhosts")
     for (const value of stored) {
       const entry = parseEntry(value)
       this.#entries.set(entry.name, entry)
@@ -104,7 +105,8 @@ function parseEntry(value: unknown): VhostEntry {
     typeof value === "object" && value !== null ? Object.entries(value) : [],
   )
   const name = fields.get("name")
-  if (typeof name !== "string") throw new Refusal("internal-error", "vhosts.json has a vhost without a name")
+  if (typeof name !== "string")
+    throw new Refusal("internal-error", "vhosts.json has a vhost without a name")
   const tags: unknown = fields.get("tags")
   const description = fields.get("description")
   return {

@@ -13,7 +13,7 @@ import {
 import type { ConnectionHandle } from "./connection-handle.ts"
 import { Refusal } from "./errors.ts"
 import { DESTINATION_EXCHANGE, DESTINATION_QUEUE } from "./exchange/destination.ts"
-import type { DestinationKind } from "./exchange/destination.ts"
+import type { Destination, DestinationKind } from "./exchange/destination.ts"
 import { checkExchangeType, Exchange } from "./exchange/exchange.ts"
 import {
   createPredeclaredExchanges,
@@ -98,7 +98,7 @@ export class Vhost implements QueueContext, DefinitionSink {
   readonly router: Router<Queue>
   readonly turn: Turn
   /** Exchanges that have bindings to a destination, so that its deletion need not ask all of them. */
-  readonly #sourcesOf = new Map<Exchange | Queue, Set<Exchange>>()
+  readonly #sourcesOf = new Map<Destination, Set<Exchange>>()
   readonly #exclusiveQueues = new Map<ConnectionHandle, Set<Queue>>()
   readonly #context: VhostContext
   #isLoading = false
@@ -182,10 +182,7 @@ export class Vhost implements QueueContext, DefinitionSink {
       )
     if (exchange === undefined) return
     if (ifUnused && exchange.bindings.size > 0)
-      throw new Refusal(
-        "precondition-failed",
-        `exchange '${name}' in vhost '${this.name}' in use`,
-      )
+      throw new Refusal("precondition-failed", `exchange '${name}' in vhost '${this.name}' in use`)
     this.#removeExchange(exchange)
   }
 
@@ -193,7 +190,7 @@ export class Vhost implements QueueContext, DefinitionSink {
     this.#log(exchange.durable, () => exchangeDeleteFrame(exchange.name), true)
     this.exchanges.delete(exchange.name)
     exchange.bindings.forEach((destination) => {
-      this.#sourcesOf.get(destination as Exchange | Queue)?.delete(exchange)
+      this.#sourcesOf.get(destination)?.delete(exchange)
     })
     this.#unbindDestination(exchange)
     this.#topologyChanged()
@@ -286,7 +283,10 @@ export class Vhost implements QueueContext, DefinitionSink {
   // ---- bindings
 
   bind(request: BindingRequest, connection: ConnectionHandle | null): void {
-    if (request.source === "" || (request.kind === DESTINATION_EXCHANGE && request.destination === ""))
+    if (
+      request.source === "" ||
+      (request.kind === DESTINATION_EXCHANGE && request.destination === "")
+    )
       throw defaultExchangeRefused()
     const destination =
       request.kind === DESTINATION_QUEUE
@@ -313,7 +313,10 @@ export class Vhost implements QueueContext, DefinitionSink {
 
   /** No error if anything named is absent. May delete the source (auto-delete). */
   unbind(request: BindingRequest, connection: ConnectionHandle | null): void {
-    if (request.source === "" || (request.kind === DESTINATION_EXCHANGE && request.destination === ""))
+    if (
+      request.source === "" ||
+      (request.kind === DESTINATION_EXCHANGE && request.destination === "")
+    )
       throw defaultExchangeRefused()
     const source = this.exchanges.get(request.source)
     const destination =
@@ -410,7 +413,14 @@ export class Vhost implements QueueContext, DefinitionSink {
     internal: boolean,
     args: Table,
   ): void {
-    const exchange = new Exchange({ name, type, durable: true, autoDelete, internal, arguments: args })
+    const exchange = new Exchange({
+      name,
+      type,
+      durable: true,
+      autoDelete,
+      internal,
+      arguments: args,
+    })
     this.exchanges.set(name, exchange)
   }
 
@@ -431,12 +441,24 @@ export class Vhost implements QueueContext, DefinitionSink {
     if (queue !== undefined) this.deleteQueue(queue)
   }
 
-  bound(source: string, kind: DestinationKind, destination: string, key: string, args: Table): void {
+  bound(
+    source: string,
+    kind: DestinationKind,
+    destination: string,
+    key: string,
+    args: Table,
+  ): void {
     if (!this.exchanges.has(source) || !this.#has(kind, destination)) return
     this.bind({ source, kind, destination, routingKey: key, arguments: args }, null)
   }
 
-  unbound(source: string, kind: DestinationKind, destination: string, key: string, args: Table): void {
+  unbound(
+    source: string,
+    kind: DestinationKind,
+    destination: string,
+    key: string,
+    args: Table,
+  ): void {
     this.unbind({ source, kind, destination, routingKey: key, arguments: args }, null)
   }
 
@@ -449,11 +471,13 @@ export class Vhost implements QueueContext, DefinitionSink {
     for (const exchange of this.exchanges.values())
       if (exchange.durable && !isPredeclaredExchange(exchange.name))
         emit(exchangeDeclareFrame(exchange))
-    for (const queue of this.queues.values()) if (isPersistent(queue)) emit(queueDeclareFrame(queue))
+    for (const queue of this.queues.values())
+      if (isPersistent(queue)) emit(queueDeclareFrame(queue))
     for (const source of this.exchanges.values())
       source.bindings.forEach((destination, routingKey, args) => {
-        const target = destination as Exchange | Queue
-        if (isBindingPersistent(source, target))
+        const { kind, name } = destination
+        const target = kind === DESTINATION_QUEUE ? this.queues.get(name) : this.exchanges.get(name)
+        if (target !== undefined && isBindingPersistent(source, target))
           emit(bindFrame(source.name, target.kind, target.name, routingKey, args))
       })
   }

@@ -1,5 +1,7 @@
 import { createServer } from "node:net"
 import type { AddressInfo, Server, Socket } from "node:net"
+import { isConnected } from "./socket-transport.ts"
+import type { ConnectedSocket } from "./socket-transport.ts"
 
 /**
  * Listens on TCP addresses and hands every accepted socket on. Knows no AMQP: the receiver of a
@@ -15,10 +17,10 @@ const BACKLOG = 4096
 
 export class TcpListener {
   readonly #servers: Server[] = []
-  readonly #accept: (socket: Socket) => SocketSession
+  readonly #accept: (socket: ConnectedSocket) => SocketSession
 
   /** `accept` attaches a session to a new socket. */
-  constructor(accept: (socket: Socket) => SocketSession) {
+  constructor(accept: (socket: ConnectedSocket) => SocketSession) {
     this.#accept = accept
   }
 
@@ -34,14 +36,17 @@ export class TcpListener {
         // What goes wrong later (no file descriptors left) concerns one client, not the listener.
         server.on("error", () => {})
         this.#servers.push(server)
-        resolve(server.address() as AddressInfo)
+        const address = server.address()
+        if (address === null || typeof address === "string")
+          reject(new Error("a TCP server has an address and a port"))
+        else resolve(address)
       })
     })
   }
 
   #attach(socket: Socket): void {
     // A client that reset the connection before it was accepted has no address any more.
-    if (socket.remoteAddress === undefined) {
+    if (!isConnected(socket)) {
       socket.destroy()
       return
     }

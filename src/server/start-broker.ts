@@ -1,4 +1,3 @@
-import type { Socket } from "node:net"
 import { resolve } from "node:path"
 import { AuthError } from "../auth/errors.ts"
 import { UserStore } from "../auth/users.ts"
@@ -10,11 +9,12 @@ import { VhostStore } from "../broker/vhost-store.ts"
 import { VERSION } from "../config/version.ts"
 import { TcpListener } from "../net/tcp-listener.ts"
 import type { SocketSession } from "../net/tcp-listener.ts"
+import type { ConnectedSocket } from "../net/socket-transport.ts"
 import { Connection } from "../session/connection.ts"
 import type { SessionOptions } from "../session/connection.ts"
 import { OutboxPool } from "../session/outbox.ts"
-import type { Transport } from "../session/transport.ts"
 import { openDataDirectory, vhostDirectory } from "../storage/data-directory.ts"
+import type { DataDirectory } from "../storage/data-directory.ts"
 import type { Disk } from "../storage/disk.ts"
 import { StorageError } from "../storage/disk.ts"
 import { FreeSpaceMonitor } from "../storage/free-space.ts"
@@ -77,6 +77,7 @@ export class StartError extends Error {
 }
 
 const TICK_MS = 500
+const DISK_FULL_CODES: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"])
 /** How long clients have to answer connection.close at shutdown. */
 const SHUTDOWN_CLIENTS_MS = 5000
 
@@ -126,13 +127,17 @@ export class RunningBroker {
   readonly #outboxPool = new OutboxPool()
   #isDiskLow = false
   #lastConnectionId = 0
-  #releaseLock: (() => void) | null = null
+  #directory: DataDirectory | null = null
   #ticker: TimerHandle | null = null
   #closing: Promise<void> | null = null
 
   constructor(options: BrokerStartOptions) {
     this.#options = options
-    this.#log = options.logger ?? (options.logLevel === undefined ? silentLogger : createLogger(options.logLevel === "none" ? "silent" : options.logLevel))
+    this.#log =
+      options.logger ??
+      (options.logLevel === undefined
+        ? silentLogger
+        : createLogger(options.logLevel === "none" ? "silent" : options.logLevel))
     this.#clock = options.clock ?? new SystemClock()
     this.dataDirectory = options.dataDirectory === undefined ? null : resolve(options.dataDirectory)
     const random = options.random ?? systemRandom
@@ -190,7 +195,7 @@ export class RunningBroker {
   }
 
   async open(): Promise<void> {
-    this.#releaseLock = openDataDirectory(this.#disk, this.#root).release
+    this.#directory = openDataDirectory(this.#disk, this.#root)
     await this.#users.load()
     for (const problem of this.#users.problems) this.#log.error({ problem }, "users.json")
     await this.#vhostStore.load()
@@ -201,7 +206,12 @@ export class RunningBroker {
   }
 
   #openVhost(name: string): void {
-    const storage = new VhostStorage(name, vhostDirectory(this.#root, name), this.broker, this.#stores)
+    const storage = new VhostStorage(
+      name,
+      vhostDirectory(this.#root, name),
+      this.broker,
+      this.#stores,
+    )
     storage.open()
     this.#vhosts.push(storage)
     this.broker.vhosts.set(name, storage.vhost)
@@ -220,20 +230,19 @@ export class RunningBroker {
         )
       } catch (error) {
         // Machines without IPv6 are common: its loopback is given up if it is not the only address.
-        const { code } = error as NodeJS.ErrnoException
+        const code = errorCode(error)
         const isMissingFamily = code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT"
         if (isMissingFamily && address === "::1" && index > 0) continue
-        throw new StartError(listenFailure(address, port, code ?? String(error)), { cause: error })
+        throw new StartError(listenFailure(address, port, code), { cause: error })
       }
     }
   }
 
-  #accept(socket: Socket): SocketSession {
-    // A socket has an address as long as it is connected, and the listener has checked that it was.
+  #accept(socket: ConnectedSocket): SocketSession {
     return new Connection(
       ++this.#lastConnectionId,
       this.broker,
-      socket as unknown as Transport,
+      socket,
       this.#outboxPool,
       this.#session,
     )
@@ -242,7 +251,8 @@ export class RunningBroker {
   // ---- disk
 
   #roundCompleted(round: number, error: Error | null): void {
-    if (error !== null) this.#log.error({ err: error }, "fdatasync failed: waiting confirms are refused")
+    if (error !== null)
+      this.#log.error({ err: error }, "fdatasync failed: waiting confirms are refused")
     this.broker.commitRoundCompleted(round, error)
   }
 
@@ -256,8 +266,12 @@ export class RunningBroker {
     this.#updateAlarm()
   }
 
+  /** A full disk concerns everybody; any other failure the one store that has it. */
   #updateAlarm(): void {
-    this.broker.setAlarm(this.#isDiskLow || this.#failedWritables.size > 0 ? "low on disk" : null)
+    let isFull = this.#isDiskLow
+    for (const { lastError } of this.#failedWritables)
+      if (lastError !== null && DISK_FULL_CODES.has(lastError.code)) isFull = true
+    this.broker.setAlarm(isFull ? "low on disk" : null)
   }
 
   #retryFailed(): void {
@@ -300,7 +314,7 @@ export class RunningBroker {
     this.#commit.request()
     await this.#commit.drain()
     this.#openFiles.closeAll()
-    this.#releaseLock?.()
+    this.#directory?.release()
   }
 
   #clientsGone(): Promise<void> {
@@ -314,6 +328,10 @@ export class RunningBroker {
       check()
     })
   }
+}
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : String(error)
 }
 
 function listenFailure(address: string, port: number, code: string): string {

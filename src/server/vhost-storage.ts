@@ -13,6 +13,7 @@ import {
 } from "../storage/data-directory.ts"
 import { DefinitionsLog } from "../storage/definitions-log.ts"
 import type { DefinitionsContext } from "../storage/definitions-log.ts"
+import type { StorageError } from "../storage/disk.ts"
 import { MessageStore } from "../storage/message-store.ts"
 import type { StoreContext } from "../storage/store-context.ts"
 import type { Logger } from "../util/logger.ts"
@@ -59,7 +60,10 @@ export class VhostStorage implements VhostContext, Writable {
       this.vhost.queues.has(name),
     )
     if (stale.length > 0)
-      this.#log.info({ vhost: this.vhost.name, count: stale.length }, "removed files of deleted queues")
+      this.#log.info(
+        { vhost: this.vhost.name, count: stale.length },
+        "removed files of deleted queues",
+      )
     this.#openQueues(new Set(disk.list(this.#directory)))
   }
 
@@ -130,6 +134,10 @@ export class VhostStorage implements VhostContext, Writable {
     return this.#definitions.failed
   }
 
+  get lastError(): StorageError | null {
+    return this.#definitions.lastError
+  }
+
   write(): void {
     this.#inTurn = false
     this.#definitions.write()
@@ -148,7 +156,8 @@ export class VhostStorage implements VhostContext, Writable {
   resetIdle(): void {
     for (const queue of this.#emptied) {
       const { store } = queue
-      if (store === null || store.readyCount > 0 || store.unackedCount > 0) this.#emptied.delete(queue)
+      if (store === null || store.readyCount > 0 || store.unackedCount > 0)
+        this.#emptied.delete(queue)
       else if (store.resetIfIdle()) {
         queue.store = null // An idle queue is its name and nothing else.
         this.#emptied.delete(queue)

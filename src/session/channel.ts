@@ -9,12 +9,7 @@ import { PUBLISH_DURABLE, PUBLISH_REFUSED, PUBLISH_UNROUTABLE } from "../broker/
 import type { Vhost } from "../broker/vhost.ts"
 import type { IncomingMessage, StoredMessage } from "../storage/message.ts"
 import type { Chunk } from "../util/bytes.ts"
-import {
-  CONFIRM_DURABLE,
-  CONFIRM_READY,
-  CONFIRM_REFUSED,
-  ConfirmTracker,
-} from "./confirms.ts"
+import { CONFIRM_DURABLE, CONFIRM_READY, CONFIRM_REFUSED, ConfirmTracker } from "./confirms.ts"
 import type { ConfirmWriter } from "./confirms.ts"
 import type { Connection } from "./connection.ts"
 import { writeReturn } from "./delivery-writer.ts"
@@ -119,9 +114,11 @@ export class Channel implements ConfirmWriter {
         `cannot publish to internal exchange '${exchangeName}' in vhost '${vhost.name}'`,
       )
     const alarm = connection.broker.alarmReason
-    if (alarm !== null && this.confirms === null) {
-      if (connection.holdUp(alarm)) return null
-      throw new Refusal("precondition-failed", `publish refused: ${alarm}`)
+    if (alarm !== null) {
+      // With confirms the publisher gets its answer: a nack. Otherwise it must wait or fail.
+      if (this.confirms !== null) connection.notifyBlocked(alarm)
+      else if (connection.holdUp(alarm)) return null
+      else throw new Refusal("precondition-failed", `publish refused: ${alarm}`)
     }
     const usesHeaders = exchangeName !== "" && vhost.router.needsHeaders(exchange)
     const queues: Queue[] = []
@@ -172,7 +169,8 @@ export class Channel implements ConfirmWriter {
             : CONFIRM_READY,
       )
       if (!this.inTurn) this.connection.markChannel(this)
-    }
+    } else if (outcome === PUBLISH_REFUSED)
+      throw new Refusal("resource-error", "a queue could not store the message")
   }
 
   /** Hands the message to its queues and returns it if it must be returned. */
@@ -229,7 +227,12 @@ export class Channel implements ConfirmWriter {
   /** The source that counts the deliveries of basic.get on a queue. */
   getSource(queue: Queue): DeliverySource {
     for (const source of this.#sources)
-      if (source !== null && source.queue === queue && source.subscription === null && !source.isReleased)
+      if (
+        source !== null &&
+        source.queue === queue &&
+        source.subscription === null &&
+        !source.isReleased
+      )
         return source
     return this.newSource(queue)
   }
@@ -249,7 +252,8 @@ export class Channel implements ConfirmWriter {
   }
 
   #freeSource(source: DeliverySource): void {
-    if (!source.isReleased || source.unackedCount > 0 || this.#sources[source.index] !== source) return
+    if (!source.isReleased || source.unackedCount > 0 || this.#sources[source.index] !== source)
+      return
     this.#sources[source.index] = null
     this.#freeSources.push(source.index)
   }
@@ -342,7 +346,8 @@ export class Channel implements ConfirmWriter {
   }
 
   #updateMayDeliver(): void {
-    this.mayDeliver = this.isFlowing && !this.isClosing && (this.#held === null || this.#held.isEmpty)
+    this.mayDeliver =
+      this.isFlowing && !this.isClosing && (this.#held === null || this.#held.isEmpty)
     this.wakeConsumers()
   }
 
@@ -357,6 +362,7 @@ export class Channel implements ConfirmWriter {
     if (!isDurable && (held === null || held.isEmpty)) {
       this.connection.outbox.write(frame)
       if (!this.connection.inTurn) this.connection.markTurn()
+      this.connection.broker.turn.expectRequest()
       return
     }
     this.inOrder(() => this.connection.outbox.write(frame), isDurable)
@@ -432,4 +438,3 @@ export class Channel implements ConfirmWriter {
 export function replyText(code: number, error: Refusal): string {
   return formatReplyText(code, error.message)
 }
-

@@ -35,7 +35,7 @@ export class ConfirmTracker {
   #answered = 0
   #runs: Run[] = []
   #head = 0
-  /** Runs behind the head that could be answered out of order. */
+  /** Runs behind the head that could be answered out of order: transient and refused ones. */
   #hasReadyBehind = false
   readonly #writer: ConfirmWriter
 
@@ -77,7 +77,9 @@ export class ConfirmTracker {
       if (run.state !== CONFIRM_DURABLE) continue
       if (run.round !== ROUND_UNKNOWN) break
       run.round = round
-      if (writeFailed) run.state = CONFIRM_REFUSED
+      if (!writeFailed) continue
+      run.state = CONFIRM_REFUSED
+      this.#hasReadyBehind = true
     }
     this.#release(completedRound)
   }
@@ -147,7 +149,9 @@ export class ConfirmTracker {
       const isDue =
         run.state === CONFIRM_READY ||
         run.state === CONFIRM_REFUSED ||
-        (run.state === CONFIRM_DURABLE && run.round !== ROUND_UNKNOWN && run.round <= completedRound)
+        (run.state === CONFIRM_DURABLE &&
+          run.round !== ROUND_UNKNOWN &&
+          run.round <= completedRound)
       if (isDue) {
         const isAck = run.state !== CONFIRM_REFUSED
         for (let number = previousEnd + 1; number <= run.end; number++)

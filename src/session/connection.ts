@@ -36,9 +36,11 @@ import type { TurnSession } from "../broker/turn.ts"
 import type { Vhost } from "../broker/vhost.ts"
 import { StorageError } from "../storage/disk.ts"
 import { IncomingMessage } from "../storage/message.ts"
-import { Chunk, copyBytes } from "../util/bytes.ts"
+import { Chunk } from "../util/bytes.ts"
 import type { Clock } from "../util/clock.ts"
-import { Channel, SETTLE_ACK, SETTLE_DROP, SETTLE_REQUEUE } from "./channel.ts"
+import { SETTLE_ACK, SETTLE_DROP, SETTLE_REQUEUE } from "./channel.ts"
+import type { Channel } from "./channel.ts"
+import { Carry } from "./carry.ts"
 import { Handshake, HANDSHAKE_FRAME_MAX } from "./handshake.ts"
 import { handleChannelMethod, openChannel } from "./methods/dispatch.ts"
 import { handleUpdateSecret } from "./methods/connection.ts"
@@ -73,7 +75,6 @@ const CLOSED = 3
 const HANDSHAKE_TIMEOUT_MS = 10_000
 /** How long a client may take to answer connection.close, at most. */
 const CLOSE_TIMEOUT_MAX_MS = 30_000
-
 
 export class Connection implements ConnectionHandle, TurnSession {
   readonly id: number
@@ -110,9 +111,7 @@ export class Connection implements ConnectionHandle, TurnSession {
   #lastReceivedMs: number
   #lastSentMs: number
   #closeDeadlineMs = 0
-  /** Beginning of a frame whose rest has not arrived. */
-  #carry: Chunk | null = null
-  #carryUsed = 0
+  readonly #carry = new Carry()
   /** Received but not parsed, because the connection is held up. */
   #unparsed: Buffer[] = []
   #isPaused = false
@@ -180,53 +179,27 @@ export class Connection implements ConnectionHandle, TurnSession {
       offset = this.#handshake.readHeader(chunk, end)
       if (this.#state === CLOSED) return
     }
-    if (this.#carryUsed > 0) offset = this.#completeCarry(chunk, offset, end)
+    if (this.#carry.used > 0) offset = this.#completeCarry(chunk, offset, end)
     if (!this.isHeldUp) offset = this.#parse(chunk, offset, end)
     if (offset < end && this.#state !== CLOSED) this.#keepRest(chunk, offset, end)
   }
 
-  /** Adds bytes to the kept beginning of a frame until that frame is whole, and parses it. */
+  /** Adds bytes to the kept beginning of a frame; once that frame is whole, parses it. */
   #completeCarry(chunk: Chunk, start: number, end: number): number {
-    let offset = start
-    if (this.#carryUsed < FRAME_HEADER_SIZE) {
-      offset += this.#addToCarry(chunk, offset, Math.min(end, offset + FRAME_HEADER_SIZE - this.#carryUsed))
-      if (this.#carryUsed < FRAME_HEADER_SIZE) return offset
-    }
-    const size = this.#carry!.view.getUint32(3) + FRAME_OVERHEAD
-    // A frame that is too large is refused at its header; parse() says so.
-    const wanted = size > this.frameMax ? FRAME_HEADER_SIZE : size
-    if (this.#carryUsed < wanted)
-      offset += this.#addToCarry(chunk, offset, Math.min(end, offset + wanted - this.#carryUsed))
-    if (this.#carryUsed < wanted) return offset
-    const carry = this.#carry!
-    const used = this.#carryUsed
-    this.#carryUsed = 0
-    const parsed = this.#parse(carry, 0, used)
-    if (this.isHeldUp) {
-      this.#unparsed.unshift(Buffer.from(carry.bytes.subarray(parsed, used)))
-      this.#carry = null
-    } else if (carry.bytes.length > 4096) this.#carry = null // Rare large frames leave no buffer behind.
+    const carry = this.#carry
+    const offset = start + carry.complete(chunk, start, end, this.frameMax)
+    if (!carry.isWhole(this.frameMax)) return offset
+    const { used } = carry
+    carry.used = 0
+    const parsed = this.#parse(carry.chunk, 0, used)
+    if (this.isHeldUp) this.#unparsed.unshift(Buffer.from(carry.chunk.bytes.subarray(parsed, used)))
+    carry.clear()
     return offset
-  }
-
-  #addToCarry(chunk: Chunk, start: number, end: number): number {
-    const size = end - start
-    const needed = this.#carryUsed + size
-    let carry = this.#carry
-    if (carry === null || carry.bytes.length < needed) {
-      const larger = Chunk.allocate(Math.max(512, 2 ** Math.ceil(Math.log2(needed))))
-      if (carry !== null) copyBytes(carry, 0, larger, 0, this.#carryUsed)
-      carry = larger
-      this.#carry = larger
-    }
-    copyBytes(chunk, start, carry, this.#carryUsed, size)
-    this.#carryUsed = needed
-    return size
   }
 
   #keepRest(chunk: Chunk, start: number, end: number): void {
     if (this.isHeldUp) this.#unparsed.push(Buffer.from(chunk.bytes.subarray(start, end)))
-    else this.#addToCarry(chunk, start, end)
+    else this.#carry.add(chunk, start, end)
   }
 
   /** Parses whole frames; returns the offset of the first byte that was not consumed. */
@@ -239,10 +212,7 @@ export class Connection implements ConnectionHandle, TurnSession {
         this.#fault(error)
         if (this.#state === CLOSED) return end
         // A broken framing cannot be followed any further: the rest of the stream means nothing.
-        if (this.resumeOffset < 0) {
-          this.#stopReading()
-          return end
-        }
+        if (this.resumeOffset < 0) return end
         offset = this.resumeOffset
       }
     }
@@ -254,7 +224,8 @@ export class Connection implements ConnectionHandle, TurnSession {
     while (end - offset >= FRAME_HEADER_SIZE) {
       const size = view.getUint32(offset + 3)
       this.resumeOffset = -1
-      if (size > this.frameMax - FRAME_OVERHEAD) throw this.#frameTooLarge(view.getUint8(offset), size)
+      if (size > this.frameMax - FRAME_OVERHEAD)
+        throw this.#frameTooLarge(view.getUint8(offset), size)
       const frameEnd = offset + FRAME_HEADER_SIZE + size
       if (frameEnd >= end) break
       if (view.getUint8(frameEnd) !== FRAME_END)
@@ -313,8 +284,7 @@ export class Connection implements ConnectionHandle, TurnSession {
         this.#content(type, channelId, chunk, start, end)
         return
       case FRAME_HEARTBEAT:
-        if (channelId !== 0)
-          throw new ProtocolError(505, "heartbeat frame must be on channel 0")
+        if (channelId !== 0) throw new ProtocolError(505, "heartbeat frame must be on channel 0")
         return
       default:
         throw new ProtocolError(501, `unknown frame type ${type}`)
@@ -419,7 +389,12 @@ export class Connection implements ConnectionHandle, TurnSession {
       this.refuse(new Refusal("resource-error", error.message))
     else {
       this.broker.log.error(
-        { connection: this.name, err: error, class: this.#faultClassId, method: this.#faultMethodId },
+        {
+          connection: this.name,
+          err: error,
+          class: this.#faultClassId,
+          method: this.#faultMethodId,
+        },
         "internal error in a session",
       )
       this.internalError("internal error")
@@ -430,7 +405,7 @@ export class Connection implements ConnectionHandle, TurnSession {
   refuse(error: Refusal): void {
     const code = REPLY_CODE[error.kind]
     const channel = this.#faultChannel
-    if (channel === null || channel.isClosing || code === 320 || code >= 500 && code !== 506) {
+    if (channel === null || channel.isClosing || code === 320 || (code >= 500 && code !== 506)) {
       this.close(code, error.message, this.#faultClassId, this.#faultMethodId)
       return
     }
@@ -535,8 +510,7 @@ export class Connection implements ConnectionHandle, TurnSession {
     this.broker.sessionsWaiting.delete(this)
     this.vhost?.releaseConnection(this)
     this.#unparsed = []
-    this.#carry = null
-    this.#carryUsed = 0
+    this.#carry.clear()
     this.isHeldUp = false
   }
 
@@ -649,12 +623,6 @@ export class Connection implements ConnectionHandle, TurnSession {
     this.transport.resume()
   }
 
-  /** After broken framing: the input is thrown away until the client has gone. */
-  #stopReading(): void {
-    this.#carryUsed = 0
-    this.#carry = null
-  }
-
   // ---- alarms
 
   /**
@@ -732,4 +700,3 @@ function readTag(view: DataView, at: number): number {
 function unknownMethod(method: number): ProtocolError {
   return new ProtocolError(540, `unknown method ${method >>> 16}.${method & 0xffff}`)
 }
-

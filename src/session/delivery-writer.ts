@@ -109,7 +109,7 @@ export class DeliveryWriter {
     copyBytes(message.chunk, message.bodyStart, chunk, bodyAt, bodySize)
     chunk.view.setUint8(bodyAt + bodySize, FRAME_END)
     outbox.used = bodyAt + bodySize + 1
-    if (propertiesSize <= TEMPLATE_PROPERTIES_MAX && this.#age++ % TEMPLATE_INTERVAL === 0)
+    if (propertiesSize <= TEMPLATE_PROPERTIES_MAX && ++this.#age % TEMPLATE_INTERVAL === 0)
       this.#keepTemplate(chunk, start, bodyAt - start, message)
   }
 

@@ -15,11 +15,11 @@ import {
   writeConnectionTune,
 } from "../amqp/generated/methods.ts"
 import type { ConnectionStartOk } from "../amqp/generated/methods.ts"
-import { AmqpReader } from "../amqp/reader.ts"
+import type { AmqpReader } from "../amqp/reader.ts"
 import { isTable, tableFromPlain } from "../amqp/table.ts"
 import type { Table } from "../amqp/table.ts"
 import { decodeTableEntries } from "../amqp/table-codec.ts"
-import type { User } from "../auth/users.ts"
+import { assert } from "../util/assert.ts"
 import type { Chunk } from "../util/bytes.ts"
 import type { Connection } from "./connection.ts"
 
@@ -182,7 +182,8 @@ export class Handshake {
   #open(vhostName: string): void {
     const connection = this.#connection
     const { broker } = connection
-    const user = connection.user as User // Set by start-ok, which comes before tune-ok and open.
+    const { user } = connection
+    assert(user !== null, "open comes after start-ok")
     const vhost = broker.vhosts.get(vhostName)
     if (vhost === undefined) throw notAllowed(`vhost ${vhostName} not found`)
     if (!broker.permissions.mayConnect(user, vhostName))
@@ -191,7 +192,12 @@ export class Handshake {
     this.isDone = true
     this.#send(writeConnectionOpenOk(0))
     broker.log.info(
-      { connection: connection.name, client: connection.clientName, user: user.name, vhost: vhostName },
+      {
+        connection: connection.name,
+        client: connection.clientName,
+        user: user.name,
+        vhost: vhostName,
+      },
       "connection accepted",
     )
   }

@@ -43,11 +43,14 @@ export class HeldReplies {
   /** Runs, in order, all entries up to the first that waits for a later round. */
   release(completedRound: number): void {
     let count = 0
-    for (const entry of this.#entries) {
-      if (entry.round === ROUND_UNKNOWN || entry.round > completedRound) break
-      entry.run()
-      count++
+    try {
+      for (const entry of this.#entries) {
+        if (entry.round === ROUND_UNKNOWN || entry.round > completedRound) break
+        count++ // Also if it throws: it must not run twice.
+        entry.run()
+      }
+    } finally {
+      this.#entries.splice(0, count)
     }
-    this.#entries.splice(0, count)
   }
 }

@@ -90,7 +90,11 @@ export class Outbox {
     // The first chunk of a turn is small; whoever fills it writes much and gets large ones.
     const next = this.#pool.take(old === null ? size : OUTBOX_CHUNK_BYTES)
     if (old !== null) {
-      if (this.used > 0 && old.bytes.length < OUTBOX_CHUNK_BYTES && this.used + size <= OUTBOX_CHUNK_BYTES) {
+      if (
+        this.used > 0 &&
+        old.bytes.length < OUTBOX_CHUNK_BYTES &&
+        this.used + size <= OUTBOX_CHUNK_BYTES
+      ) {
         copyBytes(old, 0, next, 0, this.used) // Moving up to 4 KiB is cheaper than a second write.
         this.#pool.give(old)
         this.chunk = next

@@ -109,7 +109,14 @@ export class Publisher {
         this.#route = route
         this.#persistent = this.#templatePersistent
         this.#mandatory = this.#templateMandatory
-        this.#complete(chunk, offset + this.#templatePropertiesStart, bodyStart - 8, chunk, bodyStart, bodyEnd)
+        this.#complete(
+          chunk,
+          offset + this.#templatePropertiesStart,
+          bodyStart - 8,
+          chunk,
+          bodyStart,
+          bodyEnd,
+        )
         offset = bodyEnd + 1
         continue
       }
@@ -185,7 +192,7 @@ export class Publisher {
    * message to message, and not each time for publishers that change their keys all the time.
    */
   #keepTemplate(chunk: Chunk, start: number, propertiesStart: number, bodyStart: number): void {
-    if (this.#templateAge++ % TEMPLATE_INTERVAL !== 0) return
+    if (++this.#templateAge % TEMPLATE_INTERVAL !== 0) return
     const size = bodyStart - start
     this.#template ??= Chunk.allocate(TEMPLATE_SIZE_MAX)
     copyBytes(chunk, start, this.#template, 0, size)
@@ -338,7 +345,10 @@ function malformed(): ProtocolError {
 
 function unexpected(expected: string): ProtocolError {
   const got = expected === "method" ? "non method frame" : "non content header frame"
-  return new ProtocolError(505, `expected ${expected === "method" ? "method frame" : expected}, got ${got} instead`)
+  return new ProtocolError(
+    505,
+    `expected ${expected === "method" ? "method frame" : expected}, got ${got} instead`,
+  )
 }
 
 function wrongHeader(view: DataView, start: number): ProtocolError {

@@ -44,7 +44,14 @@ export class UnackedWindow {
   #lowest = 1
   #next = 1
   #ringCount = 0
+  /** All tags in it are below the ring. */
   readonly #spilled = new Map<number, Unacked>()
+  /** #spilled is in the order of its tags. */
+  #isSorted = true
+  /** The lowest key of #spilled, if it has that key at all. */
+  #lowestSpilled = 0
+  /** Stands behind #lowestSpilled: a new iterator would walk over all that was deleted in front. */
+  #spilledKeys: Iterator<number> = this.#spilled.keys()
 
   constructor() {
     this.#columns = new Uint32Array(CAPACITY_MIN * STRIDE)
@@ -57,7 +64,7 @@ export class UnackedWindow {
 
   /** The oldest unsettled tag, or 0. */
   get lowestTag(): number {
-    if (this.#spilled.size > 0) return this.#spilled.keys().next().value ?? 0
+    if (this.#spilled.size > 0) return this.#findLowestSpilled()
     return this.#ringCount > 0 ? this.#lowest : 0
   }
 
@@ -96,7 +103,8 @@ export class UnackedWindow {
 
   /** Removes `tag` and copies it to `into`. False if it is not outstanding. */
   take(tag: number, into: Unacked): boolean {
-    if (this.#ringCount === 0 || tag < this.#lowest || tag >= this.#next) return this.#unspill(tag, into)
+    if (this.#ringCount === 0 || tag < this.#lowest || tag >= this.#next)
+      return this.#unspill(tag, into)
     const columns = this.#columns
     const at = (tag & this.#mask) * STRIDE
     const source = columns[at + SOURCE]!
@@ -122,10 +130,12 @@ export class UnackedWindow {
 
   /** Puts back a delivery that was taken (rolled back transaction). Slow: control plane only. */
   restore(tag: number, entry: Unacked): void {
-    const capacity = this.#mask + 1
-    if (this.#ringCount === 0 && this.#next <= tag) this.#next = tag + 1
-    const lowest = this.#ringCount === 0 ? tag : Math.min(tag, this.#lowest)
-    if (tag < this.#next && this.#next - lowest <= capacity) {
+    const isEmpty = this.#ringCount === 0
+    if (isEmpty && this.#next <= tag) this.#next = tag + 1
+    const lowest = isEmpty || tag < this.#lowest ? tag : this.#lowest
+    // Below a ring that has given entries away it goes to them: they must stay below the ring.
+    const isAboveSpilled = this.#spilled.size === 0 || lowest !== tag
+    if (isAboveSpilled && this.#next - lowest <= this.#mask + 1) {
       const columns = this.#columns
       for (let gap = lowest; gap < this.#lowest && gap < this.#next; gap++)
         columns[(gap & this.#mask) * STRIDE] = 0
@@ -142,9 +152,29 @@ export class UnackedWindow {
     const copy = new Unacked()
     copy.fill(entry.source, entry.segment, entry.position, entry.size, entry.bodySize)
     this.#spilled.set(tag, copy)
+    this.#isSorted = false // Sorted once, when the order counts: a rollback gives thousands back.
+  }
+
+  #sort(): void {
     const sorted = [...this.#spilled].toSorted((left, right) => left[0] - right[0])
     this.#spilled.clear()
     for (const [key, value] of sorted) this.#spilled.set(key, value)
+    this.#isSorted = true
+    this.#lowestSpilled = 0
+    this.#spilledKeys = this.#spilled.keys()
+  }
+
+  #findLowestSpilled(): number {
+    if (!this.#isSorted) this.#sort()
+    if (this.#spilled.has(this.#lowestSpilled)) return this.#lowestSpilled
+    let next = this.#spilledKeys.next()
+    if (next.done === true) {
+      this.#spilledKeys = this.#spilled.keys()
+      next = this.#spilledKeys.next()
+    }
+    assert(next.done !== true, "a map that is not empty has a first key")
+    this.#lowestSpilled = next.value
+    return next.value
   }
 
   #unspill(tag: number, into: Unacked): boolean {

@@ -156,7 +156,11 @@ export class GroupCommit {
   }
 
   #syncDirectory(path: string): void {
-    this.#disk.syncDirectory(path, (error) => this.#ended(error))
+    this.#disk.syncDirectory(path, (error) => {
+      // Nobody starts anew in another directory, and later rounds rely on the names in this one.
+      if (error !== null) this.#directories.add(path)
+      this.#ended(error)
+    })
   }
 
   /** Without a sync to wait for: in a loop of its own, so that thousands of them need no deep stack. */

@@ -69,7 +69,7 @@ export class OpenFiles {
   unpin(file: OpenFile): void {
     if (!(file instanceof Entry)) return
     file.pins--
-    if (file.isForgotten && file.pins === 0) this.#disk.close(file.fd)
+    if (file.isForgotten && file.pins === 0) this.#close(file)
   }
 
   /** Closes the file if it is open. To be called before it is removed, renamed or replaced. */
@@ -121,7 +121,15 @@ export class OpenFiles {
     this.#unlink(entry)
     this.#entries.delete(entry.path)
     entry.isForgotten = true
-    if (entry.pins === 0) this.#disk.close(entry.fd)
+    if (entry.pins === 0) this.#close(entry)
+  }
+
+  #close(entry: Entry): void {
+    try {
+      this.#disk.close(entry.fd)
+    } catch {
+      // The descriptor is gone all the same, and whether the content is safe is what a sync tells.
+    }
   }
 
   #linkNewest(entry: Entry): void {

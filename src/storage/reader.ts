@@ -30,8 +30,8 @@ export const READ_CORRUPT = 2
 /** The segment was written by an earlier process and must be verified first. */
 export const READ_UNVERIFIED = 3
 
-/** Beyond any position. */
-const NO_SKIP = 2 ** 32
+/** Beyond any position, and still a small integer. */
+const NO_SKIP = 0x7fffffff
 
 export class Reader {
   segment: Segment | null = null

@@ -32,11 +32,12 @@ export class Segment {
   torn = false
   /** The meta file on disk is that of the present size. */
   metaWritten = false
+  /** There is a meta file, be it of an earlier size. */
+  hasMetaFile = false
+  /** Part of it could not be read: the file is kept beside the store when all else in it is settled. */
+  keepFile = false
   /** Bytes in the ack file. 0: there is none. */
   ackFileSize = 0
-  /** A sync of the file failed: nobody knows what the disk has of it. It takes no more messages. */
-  readonly onSyncFailed: (error: Error) => void
-  syncFailed = false
   /** On the store's list of segments with pending acks. */
   acksDirty = false
   /** The range that the next ack will extend if it is its neighbour. Empty if the count is 0. */
@@ -54,9 +55,6 @@ export class Segment {
     this.path = `${directory}/msgs.${suffix}`
     this.ackPath = `${directory}/acks.${suffix}`
     this.metaPath = `${directory}/meta.${suffix}`
-    this.onSyncFailed = () => {
-      this.syncFailed = true
-    }
   }
 
   /** Position of the next byte that goes into the file. */

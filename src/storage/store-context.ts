@@ -30,6 +30,7 @@ export interface StoreCommit {
 export interface DirtyStore {
   write(): void
   readonly failed: boolean
+  readonly lastError: { readonly code: string } | null
 }
 
 export interface StoreContext {

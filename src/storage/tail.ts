@@ -1,9 +1,11 @@
 import { crc32 } from "node:zlib"
 import { assert } from "../util/assert.ts"
+import { BUFFER_SIZE_MAX } from "../util/buffer-pool.ts"
 import { Chunk, copyBytes } from "../util/bytes.ts"
 import type { IncomingMessage } from "./message.ts"
 import {
   readTimestampMs,
+  recordBodySize,
   RECORD_HEADER_SIZE,
   SEGMENT_HEADER_SIZE,
   TRAILER_SIZE,
@@ -16,6 +18,16 @@ import type { Segment } from "./segment.ts"
 import type { StoreContext } from "./store-context.ts"
 import type { StoreDirectory } from "./store-directory.ts"
 
+/** What the tail asks of the store's reader when it gives up a chunk that may still be read from. */
+export interface TailReader {
+  readonly segment: Segment | null
+  readonly cursor: number
+  readonly chunk: Chunk
+  forgetSource(): void
+  replaceChunk(old: Chunk, larger: Chunk): void
+  adoptWindow(context: StoreContext, chunk: Chunk, start: number, end: number): void
+}
+
 /**
  * The growing end of a store: the last segment and the bytes that its file does not have yet, in the
  * layout of the file, so that a message keeps its position when it is written.
@@ -23,7 +35,7 @@ import type { StoreDirectory } from "./store-directory.ts"
  *   chunk:  | in the file, still read from here | not written: one batch | free |
  *           0                                   written                  used   limit
  *
- * Knows nothing of readers; message-store.ts decides when a chunk is given up.
+ * message-store.ts decides when a chunk is given up.
  */
 export class Tail {
   segment: Segment | null = null
@@ -34,7 +46,8 @@ export class Tail {
   written = 0
   /** `used` may reach it and leave room for the trailer. */
   limit = 0
-  /** Of the unwritten batch. */
+  /** Position of the unwritten batch. */
+  batchPosition = 0
   count = 0
   bodyBytes = 0
   ackedCount = 0
@@ -42,34 +55,114 @@ export class Tail {
   hasPersistent = false
   /** Offset of the batch's last message. */
   lastOffset = 0
+  /** A sync failed, so nobody knows what the disk has of the file: go on in a new segment. */
+  mustRoll = false
+  readonly #onSyncFailed: () => void
+
+  constructor() {
+    this.#onSyncFailed = () => {
+      this.mustRoll = true
+      this.limit = 0
+    }
+  }
 
   /** Position of the next message. */
   get position(): number {
     return this.base + this.used
   }
 
-  /** Where the unwritten batch begins, as an offset in the chunk. */
-  get batchOffset(): number {
-    return this.base === 0 && this.written === 0 ? SEGMENT_HEADER_SIZE : this.written
-  }
-
-  /** Position from which on messages are not in the file. */
-  get unwrittenPosition(): number {
-    return this.chunk === null ? this.base : this.base + this.batchOffset
-  }
-
   /** Continues in another segment, without a chunk. */
   begin(segment: Segment): void {
     assert(this.chunk === null && this.count === 0, "a tail must be written before it moves on")
     this.segment = segment
-    this.base = segment.end
-    this.used = 0
-    this.written = 0
-    this.limit = 0
+    this.mustRoll = false
+    this.#withoutChunk(segment.end)
+  }
+
+  /** True if a message of this size may go into the segment. An empty one takes any. */
+  fits(size: number, segmentLimit: number): boolean {
+    const { segment } = this
+    if (segment === null || this.mustRoll) return false
+    if (segment.size === 0 && this.count === 0) return true
+    return this.position + size + TRAILER_SIZE <= segmentLimit
+  }
+
+  /**
+   * Makes room in memory for a message that fits() the segment. False if it has to be written through:
+   * the pool is empty, or the message larger than its chunks or than a segment. Throws StorageError.
+   */
+  makeRoom(
+    context: StoreContext,
+    directory: StoreDirectory,
+    isDurable: boolean,
+    reader: TailReader,
+    size: number,
+    sizeHint: number,
+  ): boolean {
+    const { buffers, segmentSizeBytes } = context
+    const { chunk } = this
+    if (chunk !== null && chunk.bytes.length < BUFFER_SIZE_MAX) {
+      const wanted = Math.max(this.used + size + TRAILER_SIZE, chunk.bytes.length * 4)
+      const larger = buffers.acquire(Math.min(wanted, BUFFER_SIZE_MAX))
+      if (larger !== null) {
+        this.#grow(chunk, larger, segmentSizeBytes)
+        reader.replaceChunk(chunk, larger)
+        buffers.release(chunk)
+        if (this.used + size <= this.limit) return true
+      }
+    }
+    this.park(context, directory, isDurable, reader)
+    const wanted = SEGMENT_HEADER_SIZE + size + TRAILER_SIZE
+    const fresh = buffers.acquire(Math.max(wanted, Math.min(sizeHint, BUFFER_SIZE_MAX)))
+    if (fresh === null) return false
+    this.#adopt(fresh, segmentSizeBytes)
+    if (this.used + size <= this.limit) return true
+    this.park(context, directory, isDurable, reader)
+    return false
+  }
+
+  /** Writes the batch and gives up the chunk: to the reader if it is reading there, else to the pool. */
+  park(
+    context: StoreContext,
+    directory: StoreDirectory,
+    isDurable: boolean,
+    reader: TailReader,
+  ): void {
+    this.flush(context, directory, isDurable)
+    const { chunk, segment, base, position } = this
+    if (chunk === null) return
+    const isWanted = !this.isRead(reader) && reader.segment === segment && reader.cursor >= base
+    this.takeChunk()
+    if (reader.chunk === chunk) reader.forgetSource()
+    if (isWanted) reader.adoptWindow(context, chunk, base, position)
+    else context.buffers.release(chunk)
+  }
+
+  /** True if no message is left between the reader and the end. A trailer's size can hold none. */
+  isRead(reader: TailReader): boolean {
+    return reader.segment === this.segment && reader.cursor + TRAILER_SIZE >= this.position
+  }
+
+  /** Messages of the unwritten batch from `position` on, which must be the start of one or the end. */
+  countFrom(position: number): number {
+    let count = 0
+    for (let at = position - this.base; at < this.used; count++)
+      at += this.chunk!.view.getInt32(at, true)
+    return count
+  }
+
+  bodyBytesFrom(position: number): number {
+    let bytes = 0
+    for (let at = position - this.base; at < this.used;) {
+      const size = this.chunk!.view.getInt32(at, true)
+      bytes += recordBodySize(this.chunk!, at, size)
+      at += size
+    }
+    return bytes
   }
 
   /** Takes a chunk for the next messages of the segment. */
-  adopt(chunk: Chunk, segmentLimit: number): void {
+  #adopt(chunk: Chunk, segmentLimit: number): void {
     const { segment } = this
     assert(segment !== null && this.chunk === null, "a tail has one segment and one chunk")
     this.chunk = chunk
@@ -80,25 +173,13 @@ export class Tail {
       writeSegmentHeader(chunk, 0)
       this.used = SEGMENT_HEADER_SIZE
     }
+    this.batchPosition = this.position
     this.#limit(segmentLimit)
   }
 
-  /** Moves to a larger chunk; returns the old one. */
-  grow(larger: Chunk, segmentLimit: number): Chunk {
-    const { chunk } = this
-    assert(chunk !== null, "only a chunk can grow")
+  #grow(chunk: Chunk, larger: Chunk, segmentLimit: number): void {
     copyBytes(chunk, 0, larger, 0, this.used)
     this.chunk = larger
-    this.#limit(segmentLimit)
-    return chunk
-  }
-
-  /** Starts over in the same chunk. All in it must be written and no longer be wanted from here. */
-  rewind(segmentLimit: number): void {
-    assert(this.count === 0, "unwritten messages must not be given up")
-    this.base = this.position
-    this.used = 0
-    this.written = 0
     this.#limit(segmentLimit)
   }
 
@@ -107,23 +188,34 @@ export class Tail {
     assert(this.count === 0, "unwritten messages must not be given up")
     const { chunk, segment } = this
     this.chunk = null
-    this.base = segment === null ? 0 : segment.end
+    this.#withoutChunk(segment === null ? 0 : segment.end)
+    return chunk
+  }
+
+  /** Forgets the batch without writing it: the store is deleted, or closed on a full disk. */
+  abandon(): void {
+    if (this.chunk !== null) this.used = this.batchPosition - this.base
+    this.#clearBatch()
+  }
+
+  #withoutChunk(position: number): void {
+    this.base = position
+    this.batchPosition = position
     this.used = 0
     this.written = 0
     this.limit = 0
-    return chunk
   }
 
   #limit(segmentLimit: number): void {
     const room = this.chunk === null ? 0 : this.chunk.bytes.length
-    this.limit = Math.min(room, segmentLimit - this.base) - TRAILER_SIZE
+    this.limit = this.mustRoll ? 0 : Math.min(room, segmentLimit - this.base) - TRAILER_SIZE
   }
 
   /** Writes the batch. Throws StorageError and stays as it is if that fails. */
   flush(context: StoreContext, directory: StoreDirectory, isDurable: boolean): void {
     const { chunk, segment } = this
     if (this.count === 0 || chunk === null || segment === null) return
-    const batch = this.batchOffset
+    const batch = this.batchPosition - this.base
     const trailer = this.used
     writeTrailer(chunk, batch, trailer, this.base + batch, this.count)
     const end = trailer + TRAILER_SIZE
@@ -134,9 +226,10 @@ export class Tail {
     segment.lastTimestampMs = readTimestampMs(chunk.view, this.lastOffset)
     segment.messageCount += this.count
     segment.bodyBytes += this.bodyBytes
-    if (this.hasPersistent && isDurable) touch(context, directory, segment)
+    if (this.hasPersistent && isDurable) this.#touch(context, directory, segment)
     this.used = end
     this.written = end
+    this.batchPosition = this.position
     this.#clearBatch()
   }
 
@@ -146,11 +239,16 @@ export class Tail {
     assert(segment !== null && this.count === this.ackedCount, "only settled messages are discarded")
     segment.ackedCount -= this.ackedCount
     segment.ackedBytes -= this.ackedBytes
-    this.used = this.batchOffset
-    segment.dropPendingFrom(this.base + this.used)
+    this.used = this.batchPosition - this.base
+    segment.dropPendingFrom(this.batchPosition)
     this.#clearBatch()
     // A failed write may have left the whole batch in the file.
     if (segment.torn) cutOff(context, segment)
+  }
+
+  #touch(context: StoreContext, directory: StoreDirectory, segment: Segment): void {
+    context.commit.touchFile(segment.path, this.#onSyncFailed)
+    directory.touch(context)
   }
 
   #clearBatch(): void {
@@ -202,8 +300,8 @@ export class Tail {
     segment.lastTimestampMs = message.timestampMs
     segment.messageCount++
     segment.bodyBytes += bodySize
-    this.base = segment.size
-    if (message.persistent && isDurable) touch(context, directory, segment)
+    this.#withoutChunk(segment.size)
+    if (message.persistent && isDurable) this.#touch(context, directory, segment)
   }
 }
 
@@ -270,9 +368,4 @@ function cutOff(context: StoreContext, segment: Segment): void {
     context.disk.truncate(fd, segment.size)
   }
   segment.torn = false
-}
-
-function touch(context: StoreContext, directory: StoreDirectory, segment: Segment): void {
-  context.commit.touchFile(segment.path, segment.onSyncFailed)
-  directory.touch(context)
 }

@@ -4,7 +4,7 @@
  * power failure keeps any part of it.
  */
 import { MemoryFile } from "../../src/storage/memory-file.ts"
-import type { SeededRandom } from "./seeded-random.ts"
+import type { Random } from "./seed.ts"
 
 /** The disk writes sectors as a whole; a longer write can be torn between them. */
 const SECTOR_SIZE = 512
@@ -26,8 +26,7 @@ export class FileNode {
 
   static of(bytes: Buffer): FileNode {
     const file = new FileNode()
-    file.content.write(bytes, 0, bytes.length, 0)
-    file.#synced.write(bytes, 0, bytes.length, 0)
+    file.replace(bytes)
     return file
   }
 
@@ -46,6 +45,15 @@ export class FileNode {
     this.#operations.push({ bytes: null, position: size, state: "pending" })
   }
 
+  /** Puts other content in its place, on the medium too. Who has it open sees the new one. */
+  replace(bytes: Buffer): void {
+    this.#operations = []
+    for (const file of [this.content, this.#synced]) {
+      file.truncate(0)
+      file.write(bytes, 0, bytes.length, 0)
+    }
+  }
+
   /** Begins a sync; the returned function ends it. Covers what was written before the begin. */
   beginSync(): (isSuccess: boolean) => void {
     const covered = this.#operations.filter(({ state }) => state === "pending")
@@ -60,11 +68,11 @@ export class FileNode {
   }
 
   /** What a power failure leaves. */
-  survivors(random: SeededRandom): Buffer {
+  survivors(random: Random): Buffer {
     const file = new MemoryFile()
     const base = contentOf(this.#synced)
     file.write(base, 0, base.length, 0)
-    const keep = random.keeper(this.#operations.length)
+    const keep = chooseSurvivors(random, this.#operations.length)
     for (const [index, operation] of this.#operations.entries()) {
       if (operation.state === "synced") apply(file, operation)
       else applySectors(file, operation, () => keep(index))
@@ -89,11 +97,14 @@ export class DirectoryNode {
   /** Everything in it is on the medium. */
   static of(entries: Iterable<[string, DiskNode]>): DirectoryNode {
     const directory = new DirectoryNode()
-    for (const [name, node] of entries) {
-      directory.entries.set(name, node)
-      directory.#synced.set(name, node)
-    }
+    for (const [name, node] of entries) directory.place(name, node)
     return directory
+  }
+
+  /** Puts it there on the medium too. */
+  place(name: string, node: DiskNode): void {
+    this.entries.set(name, node)
+    this.#synced.set(name, node)
   }
 
   add(name: string, node: DiskNode): void {
@@ -118,9 +129,9 @@ export class DirectoryNode {
     }
   }
 
-  survivors(random: SeededRandom): Map<string, DiskNode> {
+  survivors(random: Random): Map<string, DiskNode> {
     const entries = new Map(this.#synced)
-    const keep = random.keeper(this.#operations.length)
+    const keep = chooseSurvivors(random, this.#operations.length)
     for (const [index, operation] of this.#operations.entries())
       if (keep(index)) applyToDirectory(entries, operation)
     return entries
@@ -141,7 +152,7 @@ export function copyTree(directory: DirectoryNode): DirectoryNode {
 }
 
 /** What a power failure leaves of a directory and all below it. */
-export function survivingTree(directory: DirectoryNode, random: SeededRandom): DirectoryNode {
+export function survivingTree(directory: DirectoryNode, random: Random): DirectoryNode {
   const copies: [string, DiskNode][] = []
   for (const [name, node] of directory.survivors(random)) {
     const copy =
@@ -149,6 +160,21 @@ export function survivingTree(directory: DirectoryNode, random: SeededRandom): D
     copies.push([name, copy])
   }
   return DirectoryNode.of(copies)
+}
+
+/**
+ * Which of `count` operations survive a power failure: none, all, those before a point in time (the one
+ * at that point in parts), or any. Asked once per sector, so that a write may survive in parts.
+ */
+function chooseSurvivors(random: Random, count: number): (index: number) => boolean {
+  const manner = random.below(4)
+  if (manner === 0) return () => false
+  if (manner === 1) return () => true
+  if (manner === 2) {
+    const point = random.below(count + 1)
+    return (index) => index < point || (index === point && random.chance(0.5))
+  }
+  return () => random.chance(0.5)
 }
 
 function contentOf(file: MemoryFile): Buffer {

@@ -11,28 +11,30 @@
 import { basename, dirname, join } from "node:path"
 import { StorageError, type Disk } from "../../src/storage/disk.ts"
 import { copyTree, DirectoryNode, FileNode, survivingTree, type DiskNode } from "./disk-nodes.ts"
-import { SeededRandom } from "./seeded-random.ts"
+import { createRandom } from "./seed.ts"
 
-export const DISK_CALLS = [
-  "open",
-  "close",
-  "read",
-  "write",
-  "size",
-  "truncate",
-  "sync",
-  "syncDirectory",
-  "makeDirectory",
-  "list",
-  "rename",
-  "remove",
-  "removeTree",
-  "readFile",
-  "freeBytes",
-  "lock",
-] as const
+function noCalls(): Record<keyof Disk, number> {
+  return {
+    open: 0,
+    close: 0,
+    read: 0,
+    write: 0,
+    size: 0,
+    truncate: 0,
+    sync: 0,
+    syncDirectory: 0,
+    makeDirectory: 0,
+    list: 0,
+    rename: 0,
+    remove: 0,
+    removeTree: 0,
+    readFile: 0,
+    freeBytes: 0,
+    lock: 0,
+  }
+}
 
-export type DiskCall = (typeof DISK_CALLS)[number]
+export type DiskCall = keyof Disk
 
 export interface FaultOptions {
   /** For writes: so many bytes are written before the failure. */
@@ -58,16 +60,13 @@ export const DEAD = "DEAD"
 
 export class FaultyDisk implements Disk {
   /** How often each was called. */
-  readonly calls = Object.fromEntries(DISK_CALLS.map((kind) => [kind, 0])) as Record<
-    DiskCall,
-    number
-  >
+  readonly calls = noCalls()
   capacityBytes = Number.MAX_SAFE_INTEGER
   /** While true, syncs do not end before releaseSyncs(). */
   holdSyncs = false
   /** The process was killed by dieAt(): no call succeeds and no sync ends any more. */
   isDead = false
-  #root: DirectoryNode
+  readonly #root: DirectoryNode
   #faults: Fault[] = []
   #handles: (Handle | null)[] = []
   #held: (() => void)[] = []
@@ -109,7 +108,7 @@ export class FaultyDisk implements Disk {
   /** What the next process finds. This disk can be used on and does not change. */
   crash(kind: "kill" | "power", seed = 0): FaultyDisk {
     if (kind === "kill") return new FaultyDisk(copyTree(this.#root))
-    return new FaultyDisk(survivingTree(this.#root, new SeededRandom(seed)))
+    return new FaultyDisk(survivingTree(this.#root, createRandom(seed)))
   }
 
   get usedBytes(): number {
@@ -137,8 +136,10 @@ export class FaultyDisk implements Disk {
 
   /** Puts a file there, directory and all, synced. */
   writeFile(path: string, content: Buffer | string): void {
-    this.#makeDirectory(dirname(path)).add(basename(path), FileNode.of(Buffer.from(content)))
-    this.#root = copyTree(this.#root)
+    const existing = this.#find(path)
+    if (existing instanceof FileNode) existing.replace(Buffer.from(content))
+    else
+      this.#placeDirectory(dirname(path)).place(basename(path), FileNode.of(Buffer.from(content)))
   }
 
   /** Damages one byte. */
@@ -339,7 +340,16 @@ export class FaultyDisk implements Disk {
     return node
   }
 
-  #makeDirectory(path: string): DirectoryNode {
+  /** Makes the directory and its parents, on the medium too. */
+  #placeDirectory(path: string): DirectoryNode {
+    const existing = this.#find(path)
+    if (existing instanceof DirectoryNode) return existing
+    const directory = new DirectoryNode()
+    this.#placeDirectory(dirname(path)).place(basename(path), directory)
+    return directory
+  }
+
+  #makeDirectory(path: string): void {
     let node = this.#root
     for (const name of path.split("/")) {
       if (name === "") continue
@@ -351,7 +361,6 @@ export class FaultyDisk implements Disk {
       }
       node = child
     }
-    return node
   }
 
   #handle(fd: number): Handle {

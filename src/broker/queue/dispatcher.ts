@@ -9,6 +9,8 @@ import type { Subscriber } from "../consumer.ts"
 interface PriorityGroup {
   readonly priority: number
   readonly ready: Ring<Subscriber>
+  /** How many of them have left the queue. */
+  cancelledCount: number
 }
 
 export class Dispatcher {
@@ -26,6 +28,11 @@ export class Dispatcher {
     return this.#subscribers
   }
 
+  /** Priorities that next() looks at. */
+  get groupCount(): number {
+    return this.#groups.length
+  }
+
   add(subscriber: Subscriber): void {
     this.#subscribers.add(subscriber)
     if (subscriber.exclusive) this.exclusive = subscriber
@@ -37,7 +44,7 @@ export class Dispatcher {
     if (this.exclusive === subscriber) this.exclusive = null
     subscriber.cancelled = true
     if (this.#subscribers.size === 0) this.#groups.length = 0
-    else if (!subscriber.parked) this.#dropFromRing(subscriber)
+    else this.#dropFromRing(subscriber)
   }
 
   unpark(subscriber: Subscriber): void {
@@ -50,7 +57,8 @@ export class Dispatcher {
   next(): Subscriber | null {
     const groups = this.#groups
     for (let i = 0; i < groups.length; i++) {
-      const ready = groups[i]!.ready
+      const group = groups[i]!
+      const { ready } = group
       const only = ready.peek()
       if (only === undefined) continue
       // One consumer is the common case: it stays where it is.
@@ -58,7 +66,10 @@ export class Dispatcher {
       for (;;) {
         const subscriber = ready.shift()
         if (subscriber === undefined) break
-        if (subscriber.cancelled) continue
+        if (subscriber.cancelled) {
+          group.cancelledCount--
+          continue
+        }
         if (subscriber.hasCapacity()) {
           ready.push(subscriber)
           return subscriber
@@ -75,17 +86,31 @@ export class Dispatcher {
     while (at < groups.length && groups[at]!.priority > priority) at++
     const found = groups[at]
     if (found !== undefined && found.priority === priority) return found
-    const group: PriorityGroup = { priority, ready: new Ring<Subscriber>(4) }
+    const group: PriorityGroup = { priority, ready: new Ring<Subscriber>(4), cancelledCount: 0 }
     groups.splice(at, 0, group)
     return group
   }
 
-  /** A client that consumes and cancels for hours without any message must not fill the ring. */
+  /**
+   * A client that consumes and cancels for hours without any message must not fill the ring, nor one
+   * that does so with ever new priorities the list of groups. The ring is cleared when half of it has
+   * left: one by one, ten thousand consumers would take a second to leave.
+   */
   #dropFromRing(subscriber: Subscriber): void {
-    const { ready } = this.#group(subscriber.priority)
-    for (let left = ready.size; left > 0; left--) {
-      const other = ready.shift()
-      if (other !== undefined && other !== subscriber) ready.push(other)
+    const groups = this.#groups
+    for (let i = 0; i < groups.length; i++) {
+      const group = groups[i]!
+      if (group.priority !== subscriber.priority) continue
+      const { ready } = group
+      if (!subscriber.parked && ++group.cancelledCount * 2 >= ready.size) {
+        for (let left = ready.size; left > 0; left--) {
+          const other = ready.shift()
+          if (other !== undefined && !other.cancelled) ready.push(other)
+        }
+        group.cancelledCount = 0
+      }
+      if (ready.size === 0) groups.splice(i, 1) // A parked subscriber makes its group anew.
+      return
     }
   }
 }

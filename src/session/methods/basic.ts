@@ -37,7 +37,7 @@ import { randomName } from "../../util/random.ts"
 import type { Channel } from "../channel.ts"
 import { writeGetOk } from "../delivery-writer.ts"
 import { Subscription } from "../subscription.ts"
-import { refuseMethod } from "./dispatch.ts"
+import { refuseMethod } from "./refuse.ts"
 import { queueName } from "./queue.ts"
 
 /** Class basic (60), but publish (publisher.ts) and well-formed acknowledgements (connection.ts). */
@@ -106,8 +106,7 @@ function consume(channel: Channel, args: BasicConsume): void {
   const queue = vhost.queue(name, connection)
   checkConsumerArguments(vhost.name, name, args.arguments)
   queue.checkConsumable(args.exclusive)
-  const tag =
-    args.consumerTag === "" ? unusedTag(channel) : args.consumerTag
+  const tag = args.consumerTag === "" ? unusedTag(channel) : args.consumerTag
   const source = channel.newSource(queue)
   const subscription = new Subscription(channel, queue, source, {
     tag,

@@ -13,7 +13,7 @@ import {
 } from "../../amqp/generated/methods.ts"
 import type { AmqpReader } from "../../amqp/reader.ts"
 import type { Channel } from "../channel.ts"
-import { refuseMethod } from "./dispatch.ts"
+import { refuseMethod } from "./refuse.ts"
 
 /** Class channel (20). Opening is in dispatch.ts, because there is no channel yet. */
 export function handleChannel(channel: Channel, method: number, reader: AmqpReader): void {

@@ -1,8 +1,12 @@
-import { CONFIRM_SELECT, readConfirmSelect, writeConfirmSelectOk } from "../../amqp/generated/methods.ts"
+import {
+  CONFIRM_SELECT,
+  readConfirmSelect,
+  writeConfirmSelectOk,
+} from "../../amqp/generated/methods.ts"
 import type { AmqpReader } from "../../amqp/reader.ts"
 import { Refusal } from "../../broker/errors.ts"
 import type { Channel } from "../channel.ts"
-import { refuseMethod } from "./dispatch.ts"
+import { refuseMethod } from "./refuse.ts"
 
 /** Class confirm (85), RabbitMQ's publisher confirms. Selecting twice is harmless. */
 export function handleConfirm(channel: Channel, method: number, reader: AmqpReader): void {

@@ -1,5 +1,5 @@
 import { ProtocolError } from "../../amqp/errors.ts"
-import { CHANNEL_OPEN, isKnownMethod, METHOD_NAMES, writeChannelOpenOk } from "../../amqp/generated/methods.ts"
+import { CHANNEL_OPEN, writeChannelOpenOk } from "../../amqp/generated/methods.ts"
 import type { AmqpReader } from "../../amqp/reader.ts"
 import { Channel } from "../channel.ts"
 import type { Connection } from "../connection.ts"
@@ -9,6 +9,7 @@ import { handleChannel } from "./channel.ts"
 import { handleConfirm } from "./confirm.ts"
 import { handleExchange } from "./exchange.ts"
 import { handleQueue } from "./queue.ts"
+import { refuseMethod } from "./refuse.ts"
 import { handleTx } from "./tx.ts"
 
 /** Sends a method of a channel to the file of its class. Publish and acknowledgements never come here. */
@@ -40,16 +41,10 @@ export function handleChannelMethod(channel: Channel, method: number, reader: Am
   }
 }
 
-/** The error for a method that is unknown, or that only the server sends, or that stands on the wrong channel. */
-export function refuseMethod(method: number): ProtocolError {
-  if (!isKnownMethod(method))
-    return new ProtocolError(540, `unknown method ${method >>> 16}.${method & 0xffff}`)
-  return new ProtocolError(503, `unexpected method ${METHOD_NAMES.get(method) ?? method}`)
-}
-
 export function openChannel(connection: Connection, channelId: number): void {
   const { vhost } = connection
-  if (vhost === null) throw new ProtocolError(504, "connection is not open", CHANNEL_OPEN >>> 16, 10)
+  if (vhost === null)
+    throw new ProtocolError(504, "connection is not open", CHANNEL_OPEN >>> 16, 10)
   const channel = new Channel(channelId, connection, vhost)
   channel.consumerPrefetch = 0
   while (connection.channels.length < channelId) connection.channels.push(undefined)

@@ -18,7 +18,7 @@ import { requireConfigure, requireRead, requireWriteTo } from "../../broker/acce
 import { DESTINATION_EXCHANGE } from "../../broker/exchange/destination.ts"
 import { checkExchangeType } from "../../broker/exchange/exchange.ts"
 import type { Channel } from "../channel.ts"
-import { refuseMethod } from "./dispatch.ts"
+import { refuseMethod } from "./refuse.ts"
 
 /** Class exchange (40). The -ok of a change to something durable waits for the disk. */
 export function handleExchange(channel: Channel, method: number, reader: AmqpReader): void {

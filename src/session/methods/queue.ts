@@ -22,7 +22,7 @@ import { Refusal } from "../../broker/errors.ts"
 import { DESTINATION_QUEUE } from "../../broker/exchange/destination.ts"
 import type { Queue } from "../../broker/queue/queue.ts"
 import type { Channel } from "../channel.ts"
-import { refuseMethod } from "./dispatch.ts"
+import { refuseMethod } from "./refuse.ts"
 
 /**
  * Class queue (50). An empty queue name means the queue that this channel declared last. The -ok of a

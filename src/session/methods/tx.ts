@@ -13,7 +13,7 @@ import type { AmqpReader } from "../../amqp/reader.ts"
 import { Refusal } from "../../broker/errors.ts"
 import type { Channel } from "../channel.ts"
 import type { Transaction } from "../transaction.ts"
-import { refuseMethod } from "./dispatch.ts"
+import { refuseMethod } from "./refuse.ts"
 
 /** Class tx (90). commit-ok waits for the disk if a persistent message went to a durable queue. */
 export function handleTx(channel: Channel, method: number, reader: AmqpReader): void {

@@ -1,0 +1,791 @@
+import { assert } from "../util/assert.ts"
+import { copyBytes } from "../util/bytes.ts"
+import type { BufferHolder } from "../util/buffer-pool.ts"
+import type { StorageError } from "./disk.ts"
+import type { IncomingMessage, StoredMessage } from "./message.ts"
+import { writeMetaFile } from "./meta-file.ts"
+import { READ_EMPTY, READ_READY, READ_UNVERIFIED, Reader } from "./reader.ts"
+import {
+  readRecord,
+  RECORD_HEADER_SIZE,
+  RECORD_SIZE_MAX,
+  RECORD_SIZE_MIN,
+  SEGMENT_HEADER_SIZE,
+  TRAILER_SIZE,
+  writeRecordHeader,
+} from "./record.ts"
+import { RecoveryReport, recoverSegments, verifySegment } from "./recovery.ts"
+import { Requeued } from "./requeued.ts"
+import { asStorageError, removeIfEmpty, removeSegmentFiles, writePendingAcks } from "./segment-files.ts"
+import { findSegment, Segment } from "./segment.ts"
+import type { DirtyStore, StoreContext } from "./store-context.ts"
+import { StoreDirectory } from "./store-directory.ts"
+import { Tail } from "./tail.ts"
+
+/**
+ * The messages of one queue, on disk and in order. The hot path of the broker: append, shift and ack
+ * allocate nothing and touch no file; write(), at the end of the turn, does.
+ *
+ *   settled … | cursor: ready, read in sequence …                | tail: not written yet |
+ *   segment 7 | segment 8                 | segment 9 (growing)                          |
+ *             requeued ones, and unacked ones before the cursor
+ *
+ * Nothing in memory per ready message, 16 bytes per requeued one, nothing per unacked one: who took
+ * it brings segment, position and size back. Knows nothing of consumers, limits or expiry.
+ */
+
+/** From this size on a message is written past the tail: the copy would cost more than the write. */
+const THROUGH_SIZE_MIN = 64 << 10
+/** An empty store keeps a segment smaller than this until it is idle, instead of making files all the time. */
+const RESET_SIZE_MIN = 1 << 20
+/** A file that cannot be read is tried again this often, this far apart, before it is given up. */
+const READ_ATTEMPTS_MAX = 3
+const READ_RETRY_MS = 1000
+
+export interface MessageStoreOptions {
+  /** Persistent messages wait for a sync. */
+  readonly durable: boolean
+  /** Of the queue, for its directory's `.queue` file and for the log. */
+  readonly name: string
+}
+
+export class MessageStore implements DirtyStore, BufferHolder {
+  /** Ready and handed-out messages, and the bytes of their bodies. */
+  readyCount = 0
+  readyBytes = 0
+  unackedCount = 0
+  unackedBytes = 0
+  /** The disk refuses: nothing can be appended until a later write() succeeds. */
+  failed = false
+  lastError: StorageError | null = null
+  /** Messages given up because the disk could not give them back, since open(). */
+  lostCount = 0
+  readonly #context: StoreContext
+  readonly #durable: boolean
+  readonly #name: string
+  readonly #directory: StoreDirectory
+  /** In ascending order. The last one is the tail's. */
+  readonly #segments: Segment[] = []
+  readonly #tail = new Tail()
+  readonly #reader = new Reader()
+  /** Null if no message came back. */
+  #requeued: Requeued | null = null
+  #requeuedCount = 0
+  #nextNumber = 1
+  /** The segment of the last ack: the next one is most likely in it. */
+  #ackSegment: Segment | null = null
+  /** Those with acks that their files do not have. */
+  #ackedSegments: Segment[] = []
+  /** Some segment may be removed. */
+  #hasFinished = false
+  #dirty = false
+  #closed = false
+  /** On the buffer pool's list of holders. */
+  #isHolder = false
+  /** Bytes that the tail took in the last turn: the size to begin the next one with. */
+  #tailBytes = 0
+  #readFailures = 0
+  #readRetryAtMs = 0
+  /** Position of the last repair that changed nothing. */
+  #repairedAt = 0
+
+  constructor(context: StoreContext, directory: string, options: MessageStoreOptions) {
+    this.#context = context
+    this.#durable = options.durable
+    this.#name = options.name
+    this.#directory = new StoreDirectory(directory, options.name)
+  }
+
+  get directory(): string {
+    return this.#directory.path
+  }
+
+  /** Stores a copy of the message. False if the store refuses: it has failed. */
+  append(message: IncomingMessage): boolean {
+    const routeSize = message.routeEnd - message.routeStart
+    const propertiesSize = message.propertiesEnd - message.propertiesStart
+    const bodySize = message.bodyEnd - message.bodyStart
+    const size = RECORD_HEADER_SIZE + routeSize + propertiesSize + bodySize
+    const tail = this.#tail
+    if (this.failed) return false
+    if (size >= THROUGH_SIZE_MIN || tail.used + size > tail.limit) {
+      if (!this.#makeRoom(size)) return this.#appendThrough(message, size, bodySize)
+    }
+    const chunk = tail.chunk!
+    const at = tail.used
+    writeRecordHeader(chunk, at, size, message.timestampMs, message.persistent, propertiesSize)
+    let to = at + RECORD_HEADER_SIZE
+    copyBytes(message.route, message.routeStart, chunk, to, routeSize)
+    to += routeSize
+    copyBytes(message.properties, message.propertiesStart, chunk, to, propertiesSize)
+    to += propertiesSize
+    copyBytes(message.body, message.bodyStart, chunk, to, bodySize)
+    tail.used = at + size
+    tail.lastOffset = at
+    tail.count++
+    tail.bodyBytes += bodySize
+    if (message.persistent) tail.hasPersistent = true
+    this.readyCount++
+    this.readyBytes += bodySize
+    if (!this.#dirty) this.#markDirty()
+    return true
+  }
+
+  /** Takes the next ready message, which is unacked then. False if there is none to be had. */
+  shift(into: StoredMessage): boolean {
+    if (this.#requeuedCount > 0) return this.#shiftRequeued(into)
+    if (this.readyCount === 0) return false
+    const reader = this.#reader
+    let at = reader.cursor
+    let size = 0
+    // One condition for the usual case: a whole message is in memory. prepare() sorts out the others.
+    if (at + RECORD_SIZE_MIN <= reader.end) size = reader.chunk.view.getInt32(at - reader.base, true)
+    if (size < RECORD_SIZE_MIN || at + size > reader.end) {
+      if (!this.#prepareRead()) return false
+      at = reader.cursor
+      size = reader.chunk.view.getInt32(at - reader.base, true)
+    }
+    if (!readRecord(reader.chunk, at - reader.base, size, into))
+      return this.#repairAtCursor() && this.shift(into)
+    into.segment = reader.segment!.number
+    into.position = at
+    into.redelivered = false
+    reader.cursor = at + size
+    const bodySize = into.bodyEnd - into.bodyStart
+    this.readyCount--
+    this.readyBytes -= bodySize
+    this.unackedCount++
+    this.unackedBytes += bodySize
+    return true
+  }
+
+  /** The message that shift() would take, without taking it. */
+  peek(into: StoredMessage): boolean {
+    if (this.#requeuedCount > 0) return this.#describeRequeued(into)
+    if (this.readyCount === 0 || !this.#prepareRead()) return false
+    const reader = this.#reader
+    const offset = reader.cursor - reader.base
+    const size = reader.chunk.view.getInt32(offset, true)
+    if (!readRecord(reader.chunk, offset, size, into))
+      return this.#repairAtCursor() && this.peek(into)
+    into.segment = reader.segment!.number
+    into.position = reader.cursor
+    into.redelivered = false
+    return true
+  }
+
+  /** Settles a message that shift() handed out. */
+  ack(segmentNumber: number, position: number, size: number, bodySize: number): void {
+    let segment = this.#ackSegment
+    if (segment === null || segment.number !== segmentNumber)
+      segment = this.#findAckSegment(segmentNumber)
+    assert(this.unackedCount > 0, "only messages that were handed out can be settled")
+    this.unackedCount--
+    this.unackedBytes -= bodySize
+    this.#settle(segment, position, size, bodySize)
+  }
+
+  /** Puts a message that shift() handed out back to its place in the order. */
+  requeue(segmentNumber: number, position: number, size: number, bodySize: number): void {
+    assert(this.unackedCount > 0, "only messages that were handed out can come back")
+    this.#findAckSegment(segmentNumber)
+    this.unackedCount--
+    this.unackedBytes -= bodySize
+    this.readyCount++
+    this.readyBytes += bodySize
+    this.#requeued ??= new Requeued()
+    this.#requeued.heap.push(segmentNumber, position, size, bodySize)
+    this.#requeued.bodyBytes += bodySize
+    this.#requeuedCount++
+  }
+
+  /** Settles all ready messages and returns how many there were. Handed-out ones stay. */
+  purge(): number {
+    const count = this.readyCount
+    if (count === 0) return 0
+    this.#purgeRequeued()
+    this.#purgeAhead()
+    this.readyCount = 0
+    this.readyBytes = 0
+    return count
+  }
+
+  #settle(segment: Segment, position: number, size: number, bodySize: number): void {
+    if (position === segment.pendingEnd && segment.pendingCount > 0) {
+      segment.pendingEnd = position + size
+      segment.pendingCount++
+      segment.pendingBytes += bodySize
+    } else segment.beginRange(position, position + size, 1, bodySize)
+    this.#countSettled(segment, position, 1, bodySize)
+  }
+
+  #countSettled(segment: Segment, position: number, count: number, bodyBytes: number): void {
+    const tail = this.#tail
+    segment.ackedCount += count
+    segment.ackedBytes += bodyBytes
+    if (segment === tail.segment && position >= tail.batchPosition) {
+      tail.ackedCount += count
+      tail.ackedBytes += bodyBytes
+    }
+    if (segment.sealed && segment.ackedCount === segment.messageCount) this.#hasFinished = true
+    if (!segment.acksDirty) {
+      segment.acksDirty = true
+      this.#ackedSegments.push(segment)
+    }
+    if (!this.#dirty) this.#markDirty()
+  }
+
+  #findAckSegment(number: number): Segment {
+    const segment = this.#segments[findSegment(this.#segments, number)]
+    assert(segment !== undefined, "a handed-out message keeps its segment")
+    this.#ackSegment = segment
+    return segment
+  }
+
+  #purgeRequeued(): void {
+    const requeued = this.#requeued
+    while (requeued !== null && this.#requeuedCount > 0) {
+      const { segment, position, size, bodySize } = requeued.heap
+      this.#popRequeued()
+      this.#settle(this.#findAckSegment(segment), position, size, bodySize)
+    }
+  }
+
+  /** Settles everything from the cursor on: in the segment's file, in later ones, in the unwritten tail. */
+  #purgeAhead(): void {
+    const tail = this.#tail
+    const reader = this.#reader
+    const { segment, cursor } = reader
+    if (segment === null) return
+    const isInBatch = segment === tail.segment && cursor >= tail.batchPosition
+    const count = isInBatch ? 0 : this.#aheadCount(segment)
+    const bodyBytes = isInBatch ? 0 : this.#aheadBytes(segment)
+    this.#settleRange(segment, cursor, segment.size, count, bodyBytes)
+    for (let i = this.#segments.length - 1; this.#segments[i] !== segment; i--) {
+      const later = this.#segments[i]!
+      const laterCount = later.messageCount - later.ackedCount
+      const laterBytes = later.bodyBytes - later.ackedBytes
+      this.#settleRange(later, SEGMENT_HEADER_SIZE, later.size, laterCount, laterBytes)
+    }
+    if (tail.segment !== null) {
+      const start = isInBatch ? cursor : tail.batchPosition
+      const unread = tail.countFrom(start)
+      this.#settleRange(tail.segment, start, tail.position, unread, tail.bodyBytesFrom(start))
+    }
+    const last = this.#segments.at(-1)!
+    reader.releaseWindow(this.#context)
+    reader.moveTo(last, last === tail.segment ? tail.position : last.end)
+    this.#hasFinished = true
+  }
+
+  #settleRange(segment: Segment, start: number, end: number, count: number, bytes: number): void {
+    segment.unverified = false
+    if (count === 0) return
+    segment.beginRange(start, end, count, bytes)
+    this.#countSettled(segment, start, count, bytes)
+  }
+
+  // ---- end of the turn
+
+  /** Writes what this turn left: the tail, then acks. Never throws for the disk's sake; sets `failed`. */
+  write(): void {
+    this.#dirty = false
+    if (this.#closed) return
+    // Removing comes first: it may give the space that the writing needs.
+    let error = this.#removeFinished()
+    error = this.#writeTail() ?? error
+    error = this.#writeAcks() ?? error
+    if (error === null) error = this.#resetIfLarge()
+    this.#releaseBuffers(this.#context.buffers.underPressure)
+    if (error === null) this.#succeed()
+    else this.#fail(error)
+  }
+
+  #succeed(): void {
+    if (!this.failed) return
+    this.failed = false
+    this.#context.log.info({ queue: this.#name }, "the store can write again")
+  }
+
+  #fail(error: StorageError): void {
+    this.lastError = error
+    if (!this.failed) {
+      this.failed = true
+      this.#context.log.error(
+        { queue: this.#name, path: error.path, code: error.code, err: error },
+        "the store cannot write: publishing to it is refused until it can",
+      )
+    }
+    if (!this.#dirty) this.#markDirty()
+  }
+
+  #markDirty(): void {
+    if (this.#closed) return
+    this.#dirty = true
+    this.#context.markDirty(this)
+  }
+
+  #writeTail(): StorageError | null {
+    const tail = this.#tail
+    if (tail.count === 0) return null
+    this.#tailBytes = tail.used
+    try {
+      if (tail.ackedCount < tail.count) tail.flush(this.#context, this.#directory, this.#durable)
+      else this.#discardTail()
+      return null
+    } catch (error) {
+      return asStorageError(error)
+    }
+  }
+
+  /** All in the unwritten batch is settled: it need not be written, and its positions are free. */
+  #discardTail(): void {
+    const tail = this.#tail
+    const reader = this.#reader
+    // Before the disk is asked to cut off what a failed write may have left: that may fail, too.
+    if (reader.segment === tail.segment && reader.cursor > tail.batchPosition)
+      reader.moveTo(tail.segment, tail.batchPosition)
+    tail.discard(this.#context)
+  }
+
+  #writeAcks(): StorageError | null {
+    const segments = this.#ackedSegments
+    let failure: StorageError | null = null
+    let kept = 0
+    for (let i = 0; i < segments.length; i++) {
+      const segment = segments[i]!
+      // Acks of messages that are not in the file must not be in the ack file: their positions may
+      // be given to other messages.
+      let isWritten = segment !== this.#tail.segment || this.#tail.count === 0
+      try {
+        if (isWritten) writePendingAcks(this.#context, segment)
+      } catch (error) {
+        isWritten = false
+        failure = asStorageError(error)
+      }
+      if (isWritten) segment.acksDirty = false
+      else segments[kept++] = segment
+    }
+    segments.length = kept
+    return failure
+  }
+
+  #removeFinished(): StorageError | null {
+    if (!this.#hasFinished) return null
+    this.#hasFinished = false
+    const segments = this.#segments
+    try {
+      for (let i = segments.length - 1; i >= 0; i--) {
+        const segment = segments[i]!
+        if (segment.isFinished && segment !== this.#reader.segment) this.#removeSegment(i)
+      }
+      return null
+    } catch (error) {
+      this.#hasFinished = true
+      return asStorageError(error)
+    }
+  }
+
+  #removeSegment(index: number): void {
+    const segment = this.#segments[index]!
+    removeSegmentFiles(this.#context, segment)
+    this.#segments.splice(index, 1)
+    this.#forgetAcks(segment)
+  }
+
+  #forgetAcks(segment: Segment): void {
+    segment.clearPending()
+    if (this.#ackSegment === segment) this.#ackSegment = null
+    if (!segment.acksDirty) return
+    segment.acksDirty = false
+    this.#ackedSegments.splice(this.#ackedSegments.indexOf(segment), 1)
+  }
+
+  // ---- buffers
+
+  /** Gives back chunks without unread messages; with `all`, also those that can be read again. */
+  #releaseBuffers(all: boolean): void {
+    const context = this.#context
+    const tail = this.#tail
+    const reader = this.#reader
+    if (tail.chunk !== null && tail.count === 0 && (all || tail.isRead(reader))) {
+      const chunk = tail.takeChunk()
+      if (chunk !== null && reader.chunk === chunk) reader.forgetSource()
+      if (chunk !== null) context.buffers.release(chunk)
+    }
+    if (reader.holdsWindow && (all || this.readyCount === this.#requeuedCount))
+      reader.releaseWindow(context)
+    const requeued = this.#requeued
+    if (requeued !== null && (all || this.#requeuedCount === 0)) {
+      requeued.releaseWindow(context)
+      if (this.#requeuedCount === 0) this.#requeued = null
+    }
+    if (this.#isHolder || !this.#holdsBuffers()) return
+    this.#isHolder = true
+    context.buffers.hold(this)
+  }
+
+  #holdsBuffers(): boolean {
+    if (this.#tail.chunk !== null || this.#reader.holdsWindow) return true
+    return this.#requeued !== null && this.#requeued.holdsWindow
+  }
+
+  releaseIdleBuffers(): boolean {
+    if (!this.#dirty) {
+      if (!this.#reader.wasUsed) this.#releaseBuffers(true)
+      this.#reader.wasUsed = false
+    }
+    this.#isHolder = this.#holdsBuffers()
+    return this.#isHolder
+  }
+
+  // ---- empty stores
+
+  #resetIfLarge(): StorageError | null {
+    if (this.readyCount > 0 || this.unackedCount > 0) return null
+    const { segment } = this.#tail
+    if (segment === null || segment.size < RESET_SIZE_MIN) return null
+    return this.#reset()
+  }
+
+  /** Removes all segments of a store without messages. */
+  #reset(): StorageError | null {
+    const tail = this.#tail
+    const reader = this.#reader
+    assert(tail.count === 0, "only a written tail can be reset")
+    try {
+      while (this.#segments.length > 0) this.#removeSegment(this.#segments.length - 1)
+    } catch (error) {
+      return asStorageError(error)
+    } finally {
+      const last = this.#segments.at(-1)
+      this.#releaseBuffers(true)
+      tail.takeChunk()
+      // If the disk refused, the last file that is left is closed: nothing more goes into it.
+      if (last !== undefined) last.sealed = true
+      tail.segment = null
+      reader.moveTo(last ?? null, last === undefined ? 0 : last.end)
+    }
+    return null
+  }
+
+  /** Removes the files of a store that has no messages. True if nothing is left of it. */
+  resetIfIdle(): boolean {
+    if (this.#closed) return true
+    if (this.readyCount > 0 || this.unackedCount > 0 || this.#dirty || this.failed) return false
+    const error = this.#reset()
+    if (error === null) return removeIfEmpty(this.#context, this.#directory)
+    this.#fail(error)
+    return false
+  }
+
+  // ---- beginning and end
+
+  /** Finds what an earlier process left in the directory. Throws only for bugs; damage is reported. */
+  open(): RecoveryReport {
+    assert(this.#segments.length === 0 && this.#nextNumber === 1, "a store is opened once, unused")
+    const report = new RecoveryReport()
+    recoverSegments(this.#context, this.#directory, this.#name, this.#segments, report)
+    this.#nextNumber = report.highestNumber + 1
+    this.readyCount = report.messageCount
+    this.readyBytes = report.bodyBytes
+    const first = this.#segments[0]
+    const last = this.#segments.at(-1)
+    if (first !== undefined) this.#reader.moveTo(first, SEGMENT_HEADER_SIZE)
+    if (last !== undefined && !last.sealed) this.#tail.begin(last)
+    return report
+  }
+
+  /** Writes what is left, and what makes the next open() fast. The store is unusable afterwards. */
+  close(): void {
+    if (this.#closed) return
+    this.write()
+    if (this.#tail.count > 0) {
+      const count = this.#tail.count - this.#tail.ackedCount
+      this.#context.log.error({ queue: this.#name, count }, "unwritten messages are lost")
+      this.#tail.abandon()
+    }
+    for (let i = 0; i < this.#segments.length; i++) this.#writeMeta(this.#segments[i]!)
+    this.#shut()
+  }
+
+  /** Removes all files. A store that is made for the same directory afterwards starts empty. */
+  delete(): void {
+    if (this.#closed) return
+    for (let i = 0; i < this.#segments.length; i++) {
+      this.#context.openFiles.forget(this.#segments[i]!.path)
+      this.#context.openFiles.forget(this.#segments[i]!.ackPath)
+    }
+    this.#tail.abandon()
+    this.#shut()
+    this.failed = false
+    this.readyCount = 0
+    this.readyBytes = 0
+    try {
+      this.#context.disk.removeTree(this.directory)
+    } catch (error) {
+      // What is left is removed at the next boot, because no definition knows it.
+      const { path, code } = asStorageError(error)
+      this.#context.log.warn({ queue: this.#name, path, code }, "files of a deleted queue remain")
+    }
+  }
+
+  #shut(): void {
+    this.#closed = true
+    this.#releaseBuffers(true)
+    this.#segments.length = 0
+    this.#ackedSegments.length = 0
+    this.#ackSegment = null
+  }
+
+  /** A boot without it scans the segment: no reason to fail. */
+  #writeMeta(segment: Segment): void {
+    if (segment.metaWritten || segment.size === 0) return
+    try {
+      writeMetaFile(this.#context, segment)
+    } catch (error) {
+      const { path, code } = asStorageError(error)
+      this.#context.log.warn({ queue: this.#name, path, code }, "no meta file was written")
+    }
+  }
+
+  // ---- appending, when the tail has no room
+
+  /** Room for the message in the tail's chunk. False if it has to be written through, or refused. */
+  #makeRoom(size: number): boolean {
+    const tail = this.#tail
+    assert(size <= RECORD_SIZE_MAX, "messages are smaller than a segment can be")
+    if (this.#closed) return false
+    const context = this.#context
+    try {
+      if (!tail.fits(size, context.segmentSizeBytes)) this.#roll()
+      if (size >= THROUGH_SIZE_MIN) return false
+      const hint = this.#tailBytes
+      return tail.makeRoom(context, this.#directory, this.#durable, this.#reader, size, hint)
+    } catch (error) {
+      this.#fail(asStorageError(error))
+      return false
+    }
+  }
+
+  /** Goes on in a new segment. */
+  #roll(): void {
+    const tail = this.#tail
+    tail.park(this.#context, this.#directory, this.#durable, this.#reader)
+    const old = tail.segment
+    if (old !== null) {
+      old.sealed = true
+      this.#writeMeta(old)
+      if (old.isFinished) this.#hasFinished = true
+    }
+    const segment = new Segment(this.directory, this.#nextNumber++)
+    this.#segments.push(segment)
+    tail.begin(segment)
+    if (this.#reader.segment === null) this.#reader.moveTo(segment, SEGMENT_HEADER_SIZE)
+  }
+
+  #appendThrough(message: IncomingMessage, size: number, bodySize: number): boolean {
+    if (this.failed || this.#closed) return false
+    const tail = this.#tail
+    try {
+      tail.park(this.#context, this.#directory, this.#durable, this.#reader)
+      tail.writeThrough(this.#context, this.#directory, this.#durable, message)
+    } catch (error) {
+      this.#fail(asStorageError(error))
+      return false
+    }
+    assert(tail.segment !== null && tail.segment.size >= size, "what was written must be counted")
+    this.readyCount++
+    this.readyBytes += bodySize
+    if (!this.#dirty) this.#markDirty()
+    return true
+  }
+
+  // ---- reading, when the next message is not simply there
+
+  #shiftRequeued(into: StoredMessage): boolean {
+    if (!this.#describeRequeued(into)) return this.#requeuedCount === 0 && this.shift(into)
+    const bodySize = into.bodyEnd - into.bodyStart
+    this.#popRequeued()
+    this.readyCount--
+    this.readyBytes -= bodySize
+    this.unackedCount++
+    this.unackedBytes += bodySize
+    return true
+  }
+
+  /** The lowest requeued message. Those that turn out to be damaged are given up on the way. */
+  #describeRequeued(into: StoredMessage): boolean {
+    if (this.#isReadPaused()) return false
+    const requeued = this.#requeued
+    while (requeued !== null && this.#requeuedCount > 0) {
+      const segment = this.#findAckSegment(requeued.heap.segment)
+      try {
+        if (requeued.describe(this.#context, segment, this.#reader, this.#tail, into)) {
+          this.#noteRead()
+          return true
+        }
+      } catch (error) {
+        if (!this.#readFailed(asStorageError(error))) return false
+      }
+      const { bodySize, position } = requeued.heap
+      this.#popRequeued()
+      this.#lose(segment, 1, bodySize, position)
+    }
+    return false
+  }
+
+  #popRequeued(): void {
+    const requeued = this.#requeued
+    assert(requeued !== null, "there must be a requeued message to take")
+    requeued.bodyBytes -= requeued.heap.bodySize
+    requeued.heap.pop()
+    this.#requeuedCount--
+    if (this.#requeuedCount === 0 && !this.#dirty) this.#markDirty()
+  }
+
+  /** Brings a whole message to the reader's cursor. */
+  #prepareRead(): boolean {
+    if (this.#isReadPaused()) return false
+    const reader = this.#reader
+    try {
+      for (;;) {
+        const before = reader.segment
+        const state = reader.prepare(this.#context, this.#segments, this.#tail)
+        if (reader.segment !== before) this.#leave(before)
+        if (state === READ_READY) {
+          this.#noteRead()
+          return true
+        }
+        if (state === READ_EMPTY) {
+          this.#correctCounts()
+          return false
+        }
+        if (state === READ_UNVERIFIED) this.#verify()
+        else this.#repair()
+      }
+    } catch (error) {
+      if (this.#readFailed(asStorageError(error))) this.#giveUpSegment()
+      return false
+    }
+  }
+
+  #leave(segment: Segment | null): void {
+    this.#hasFinished = true
+    if (segment !== null && !this.#dirty) this.#markDirty()
+  }
+
+  #noteRead(): void {
+    this.#readFailures = 0
+    this.#readRetryAtMs = 0
+    if (!this.#dirty) this.#markDirty() // So that the end of the turn looks after the window.
+  }
+
+  #isReadPaused(): boolean {
+    return this.#readRetryAtMs > 0 && this.#context.clock.nowMs < this.#readRetryAtMs
+  }
+
+  /** The disk did not give what it should. True if it has been asked often enough. */
+  #readFailed(error: StorageError): boolean {
+    this.lastError = error
+    const { path, code } = error
+    const fields = { queue: this.#name, path, code, err: error }
+    this.#context.log.error(fields, "a segment cannot be read")
+    this.#readRetryAtMs = this.#context.clock.nowMs + READ_RETRY_MS
+    if (++this.#readFailures < READ_ATTEMPTS_MAX) return false
+    this.#readFailures = 0
+    this.#readRetryAtMs = 0
+    return true
+  }
+
+  /** Looks at what an earlier process wrote: what is damaged is set aside, what is settled is skipped. */
+  #verify(): void {
+    const reader = this.#reader
+    const segment = reader.segment!
+    const expectedCount = this.#aheadCount(segment)
+    const expectedBytes = this.#aheadBytes(segment)
+    const found = verifySegment(this.#context, this.#name, segment, reader.cursor)
+    segment.unverified = false
+    reader.releaseWindow(this.#context)
+    reader.setSkips(found.skips)
+    if (found.readyCount === expectedCount && found.readyBytes === expectedBytes) return
+    this.#lose(segment, expectedCount - found.readyCount, expectedBytes - found.readyBytes, 0)
+  }
+
+  /** What stands at the cursor is no message, in a file that is thought to be whole. */
+  #repair(): void {
+    const reader = this.#reader
+    const segment = reader.segment!
+    const at = reader.cursor
+    this.#verify()
+    if (reader.segment !== segment || reader.cursor !== at) return
+    // The file passes its checks but reads differently at times: do not try for ever.
+    if (this.#repairedAt === at) this.#giveUpSegment()
+    this.#repairedAt = at
+  }
+
+  #repairAtCursor(): boolean {
+    try {
+      this.#repair()
+      return true
+    } catch (error) {
+      if (this.#readFailed(asStorageError(error))) this.#giveUpSegment()
+      return false
+    }
+  }
+
+  /** Nothing more is served of the segment's file from the cursor on. The file is kept. */
+  #giveUpSegment(): void {
+    const reader = this.#reader
+    const { segment } = reader
+    if (segment === null) return
+    const { cursor } = reader
+    const count = this.#aheadCount(segment)
+    const bytes = this.#aheadBytes(segment)
+    segment.unverified = false
+    segment.keepFile = true
+    reader.releaseWindow(this.#context)
+    reader.moveTo(segment, Math.max(cursor, segment.size))
+    this.#lose(segment, count, bytes, cursor)
+  }
+
+  /** Messages that were counted are not there. Negative if there are more than were counted. */
+  #lose(segment: Segment, count: number, bodyBytes: number, position: number): void {
+    segment.messageCount -= count
+    segment.bodyBytes -= bodyBytes
+    segment.metaWritten = false
+    this.readyCount -= count
+    this.readyBytes -= bodyBytes
+    if (count > 0) this.lostCount += count
+    const fields = { queue: this.#name, path: segment.path, position, count }
+    if (count > 0) this.#context.log.error(fields, "damaged messages are not served")
+    else this.#context.log.warn(fields, "the segment holds more messages than were counted")
+    this.#hasFinished = true
+    if (!this.#dirty) this.#markDirty()
+  }
+
+  /** Ready messages from the cursor on in the segment's file, where the cursor is; without the unwritten tail. */
+  #aheadCount(segment: Segment): number {
+    let count = this.readyCount - this.#requeuedCount - this.#tail.count
+    for (let i = this.#segments.length - 1; this.#segments[i] !== segment; i--)
+      count -= this.#segments[i]!.messageCount - this.#segments[i]!.ackedCount
+    return count
+  }
+
+  #aheadBytes(segment: Segment): number {
+    const requeuedBytes = this.#requeued === null ? 0 : this.#requeued.bodyBytes
+    let bytes = this.readyBytes - requeuedBytes - this.#tail.bodyBytes
+    for (let i = this.#segments.length - 1; this.#segments[i] !== segment; i--)
+      bytes -= this.#segments[i]!.bodyBytes - this.#segments[i]!.ackedBytes
+    return bytes
+  }
+
+  /** The reader is at the end: only requeued messages can be ready. Else a count was wrong. */
+  #correctCounts(): void {
+    if (this.readyCount === this.#requeuedCount) return
+    const fields = { queue: this.#name, count: this.readyCount - this.#requeuedCount }
+    this.#context.log.error(fields, "messages that were counted are not there")
+    this.readyCount = this.#requeuedCount
+    this.readyBytes = this.#requeued === null ? 0 : this.#requeued.bodyBytes
+  }
+}
