@@ -130,7 +130,7 @@ async function leave(
   }
   tally.aborts++
   // amqplib has no public way to lose its socket; a peer that resets does.
-  Object(connection.connection).stream?.destroy()
+  Object(connection.connection).stream?.destroy(new Error("cut"))
 }
 
 async function takeSnapshot(broker: BrokerProcess): Promise<Snapshot> {

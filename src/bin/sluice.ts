@@ -13,6 +13,10 @@ import type { RunningBroker } from "../server/start-broker.ts"
 const EXIT_FAILURE = 1
 const EXIT_USAGE = 2
 
+// A commit round syncs up to 16 files at a time; the pool's default of 4 threads would queue them. Read
+// by the runtime when the first asynchronous file operation starts the pool.
+process.env["UV_THREADPOOL_SIZE"] ??= "16"
+
 async function main(): Promise<void> {
   const invocation = parseArguments(process.argv.slice(2), process.env)
   switch (invocation.kind) {

@@ -43,6 +43,8 @@ export class Broker {
   readonly connections = new Set<BrokerSession>()
   /** Sessions with a reply or confirm that waits for a commit round. */
   readonly sessionsWaiting = new Set<BrokerSession>()
+  /** Called when the last connection has gone. */
+  onLastConnectionGone: () => void = () => {}
   /** Why publishes are refused or held up at present; null if they are not. */
   alarmReason: string | null = null
 
@@ -53,6 +55,11 @@ export class Broker {
     this.turn = options.turn
     this.users = options.users
     this.clusterName = options.clusterName
+  }
+
+  connectionGone(session: BrokerSession): void {
+    this.connections.delete(session)
+    if (this.connections.size === 0) this.onLastConnectionGone()
   }
 
   /** Everything that sessions derived from topology, permissions and alarms is void. */

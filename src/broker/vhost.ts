@@ -135,8 +135,11 @@ export class Vhost implements QueueContext, DefinitionSink {
   }
 
   #checkOwner(queue: Queue, connection: ConnectionHandle | null): void {
-    if (queue.owner === null || queue.owner === connection) return
-    throw new Refusal(
+    if (queue.owner !== null && queue.owner !== connection) throw this.#locked(queue)
+  }
+
+  #locked(queue: Queue): Refusal {
+    return new Refusal(
       "resource-locked",
       `cannot obtain exclusive access to locked queue '${queue.name}' in vhost '${this.name}'. ` +
         "It could be originally declared on another connection or the exclusive property value " +
@@ -210,6 +213,7 @@ export class Vhost implements QueueContext, DefinitionSink {
     const existing = this.queues.get(name)
     if (existing !== undefined) {
       this.#checkOwner(existing, connection)
+      if (request.exclusive !== existing.exclusive) throw this.#locked(existing)
       checkQueueEquivalence(this.name, existing, request)
       return existing
     }

@@ -258,6 +258,7 @@ export class RunningBroker {
 
   #writeFailed(writable: Writable): void {
     this.#failedWritables.add(writable)
+    this.#freeSpace.check()
     this.#updateAlarm()
   }
 
@@ -317,15 +318,15 @@ export class RunningBroker {
     this.#directory?.release()
   }
 
+  /** Resolves when all clients have answered and gone, or have had their time. */
   #clientsGone(): Promise<void> {
-    const deadlineMs = this.#clock.nowMs + SHUTDOWN_CLIENTS_MS
+    if (this.broker.connections.size === 0) return Promise.resolve()
     return new Promise((done) => {
-      const check = (): void => {
-        this.#clock.refresh()
-        if (this.broker.connections.size === 0 || this.#clock.nowMs >= deadlineMs) done()
-        else this.#clock.setTimer(10, check)
+      const timeout = this.#clock.setTimer(SHUTDOWN_CLIENTS_MS, done)
+      this.broker.onLastConnectionGone = () => {
+        timeout.cancel()
+        done()
       }
-      check()
     })
   }
 }

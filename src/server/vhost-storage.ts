@@ -1,5 +1,6 @@
 import { AssertionError } from "../util/assert.ts"
 import type { Broker } from "../broker/broker.ts"
+import { Refusal } from "../broker/errors.ts"
 import type { Queue } from "../broker/queue/queue.ts"
 import type { Turn, Writable } from "../broker/turn.ts"
 import { isPersistent, Vhost } from "../broker/vhost.ts"
@@ -55,7 +56,18 @@ export class VhostStorage implements VhostContext, Writable {
     const { disk } = this.#stores
     makeVhostDirectory(disk, this.#directory, this.vhost.name)
     wipeTransient(disk, this.#directory)
-    this.vhost.load(() => this.#loadDefinitions())
+    let unusable = 0
+    this.vhost.load(() => {
+      unusable = this.#loadDefinitions()
+    })
+    if (unusable === 0) this.#removeStale()
+    this.#compactIfNeeded()
+    this.#openQueues(new Set(disk.list(this.#directory)))
+  }
+
+  /** Not if a definition could not be read: its queue's messages must stay. */
+  #removeStale(): void {
+    const { disk } = this.#stores
     const stale = removeStaleQueueDirectories(disk, this.#directory, (name) =>
       this.vhost.queues.has(name),
     )
@@ -64,10 +76,10 @@ export class VhostStorage implements VhostContext, Writable {
         { vhost: this.vhost.name, count: stale.length },
         "removed files of deleted queues",
       )
-    this.#openQueues(new Set(disk.list(this.#directory)))
   }
 
-  #loadDefinitions(): void {
+  /** Returns how many definitions made no sense. */
+  #loadDefinitions(): number {
     let unusable = 0
     const report = this.#definitions.load((frame) => {
       try {
@@ -83,6 +95,7 @@ export class VhostStorage implements VhostContext, Writable {
         { vhost: this.vhost.name, skipped: unusable, ...report },
         "definitions.amqp was damaged: what is whole was loaded, the rest was set aside",
       )
+    return unusable
   }
 
   /** Only queues that have files; the others cost nothing. */
@@ -119,12 +132,17 @@ export class VhostStorage implements VhostContext, Writable {
   // ---- definitions
 
   /**
-   * Throws StorageError while the log cannot be written, but for deletions: those happen without
+   * Refuses changes while the log cannot be written, but for deletions: those happen without
    * anybody to refuse them to (auto-delete), so they wait in memory until the disk is back.
    */
   logDefinition(frame: Buffer, isDeletion: boolean): void {
-    if (isDeletion && this.#definitions.failed) this.#lateDeletions.push(frame)
-    else this.#definitions.append(frame, isDeletion)
+    if (!this.#definitions.failed) this.#definitions.append(frame, isDeletion)
+    else if (isDeletion) this.#lateDeletions.push(frame)
+    else
+      throw new Refusal(
+        "resource-error",
+        this.#definitions.lastError?.message ?? "definitions cannot be written",
+      )
     if (this.#inTurn) return
     this.#inTurn = true
     this.turn.markWritable(this)
@@ -146,6 +164,10 @@ export class VhostStorage implements VhostContext, Writable {
       this.#lateDeletions = []
       this.#definitions.write()
     }
+    this.#compactIfNeeded()
+  }
+
+  #compactIfNeeded(): void {
     if (this.#definitions.needsCompaction && !this.#definitions.failed)
       this.#definitions.compact((emit) => this.vhost.forEachDefinition(emit))
   }

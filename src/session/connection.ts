@@ -34,8 +34,7 @@ import type { ConnectionHandle } from "../broker/connection-handle.ts"
 import { Refusal } from "../broker/errors.ts"
 import type { TurnSession } from "../broker/turn.ts"
 import type { Vhost } from "../broker/vhost.ts"
-import { StorageError } from "../storage/disk.ts"
-import { IncomingMessage } from "../storage/message.ts"
+import { IncomingMessage } from "../broker/message.ts"
 import { Chunk } from "../util/bytes.ts"
 import type { Clock } from "../util/clock.ts"
 import { SETTLE_ACK, SETTLE_DROP, SETTLE_REQUEUE } from "./channel.ts"
@@ -43,7 +42,7 @@ import type { Channel } from "./channel.ts"
 import { Carry } from "./carry.ts"
 import { Handshake, HANDSHAKE_FRAME_MAX } from "./handshake.ts"
 import { handleChannelMethod, openChannel } from "./methods/dispatch.ts"
-import { handleUpdateSecret } from "./methods/connection.ts"
+import { handleConnection } from "./methods/connection.ts"
 import { Outbox } from "./outbox.ts"
 import type { OutboxPool } from "./outbox.ts"
 import { PublishRouteCache } from "./publish-route.ts"
@@ -299,8 +298,7 @@ export class Connection implements ConnectionHandle, TurnSession {
     if (channel === null || (channel !== undefined && channel.isClosing)) return
     if (channel === undefined) throw new ProtocolError(504, "expected 'channel.open'")
     this.#faultChannel = channel
-    this.#faultClassId = BASIC_PUBLISH >>> 16
-    this.#faultMethodId = BASIC_PUBLISH & 0xffff
+    if (!channel.publisher.isIdle) this.#noteMethod(BASIC_PUBLISH)
     if (type === FRAME_HEADER) channel.publisher.onHeader(chunk, start, end)
     else channel.publisher.onBody(chunk, start, end)
   }
@@ -316,7 +314,7 @@ export class Connection implements ConnectionHandle, TurnSession {
     const reader = new AmqpReader(chunk.bytes, start + 4, end)
     if (method === CONNECTION_CLOSE) this.#clientClosed()
     else if (method === CONNECTION_CLOSE_OK) return
-    else if (method >>> 16 === 10) handleUpdateSecret(this, method, reader)
+    else if (method >>> 16 === 10) handleConnection(this, method, reader)
     else if (!isKnownMethod(method)) throw unknownMethod(method)
     else throw new ProtocolError(504, "unexpected method in connection state running")
   }
@@ -326,7 +324,10 @@ export class Connection implements ConnectionHandle, TurnSession {
     const method = view.getUint32(start)
     this.#noteMethod(method)
     if (this.#state !== RUNNING)
-      throw new ProtocolError(504, "unexpected method in connection handshake")
+      throw new ProtocolError(
+        504,
+        `unexpected method in connection state ${this.#handshake?.state ?? "closed"}`,
+      )
     const channel = this.channels[channelId]
     if (channel === undefined || channel === null) {
       this.#methodWithoutChannel(channelId, channel, method)
@@ -338,11 +339,10 @@ export class Connection implements ConnectionHandle, TurnSession {
       return
     }
     this.#faultChannel = channel
-    if (!channel.publisher.isIdle && method !== CHANNEL_CLOSE)
-      throw new ProtocolError(
-        505,
-        "expected content header for class 60, got non content header frame instead",
-      )
+    if (!channel.publisher.isIdle && method !== CHANNEL_CLOSE) {
+      this.#noteMethod(BASIC_PUBLISH)
+      throw channel.publisher.unexpectedFrame()
+    }
     const size = end - start
     if (method === BASIC_ACK && size === 13)
       channel.settle(readTag(view, start + 4), (view.getUint8(start + 12) & 1) !== 0, SETTLE_ACK)
@@ -383,11 +383,10 @@ export class Connection implements ConnectionHandle, TurnSession {
 
   #fault(error: unknown): void {
     if (error instanceof Refusal) this.refuse(error)
-    else if (error instanceof ProtocolError)
+    else if (error instanceof ProtocolError) {
+      if (error.classId !== 0) this.#noteMethod((error.classId << 16) | error.methodId)
       this.close(error.code, error.message, this.#faultClassId, this.#faultMethodId)
-    else if (error instanceof StorageError)
-      this.refuse(new Refusal("resource-error", error.message))
-    else {
+    } else {
       this.broker.log.error(
         {
           connection: this.name,
@@ -481,7 +480,7 @@ export class Connection implements ConnectionHandle, TurnSession {
     this.#state = CLOSED
     this.#closeDeadlineMs = this.clock.nowMs + 1000
     this.#release()
-    this.outbox.flush()
+    this.outbox.flush(true)
     this.transport.end()
     this.#resumeReading()
   }
@@ -490,7 +489,7 @@ export class Connection implements ConnectionHandle, TurnSession {
   onClosed(): void {
     this.#state = CLOSED
     this.#release()
-    this.broker.connections.delete(this)
+    this.broker.connectionGone(this)
   }
 
   destroy(): void {

@@ -9,7 +9,7 @@ import {
   FRAME_METHOD,
   FRAME_OVERHEAD,
 } from "../amqp/frames.ts"
-import type { IncomingMessage, StoredMessage } from "../storage/message.ts"
+import type { IncomingMessage, StoredMessage } from "../broker/message.ts"
 import { Chunk, copyBytes, equalBytes } from "../util/bytes.ts"
 import type { Outbox } from "./outbox.ts"
 import { OUTBOX_CHUNK_BYTES } from "./outbox.ts"

@@ -5,6 +5,7 @@ import {
   CONNECTION_CLOSE_OK,
   CONNECTION_OPEN,
   CONNECTION_START_OK,
+  CONNECTION_TUNE,
   CONNECTION_TUNE_OK,
   readConnectionOpen,
   readConnectionStartOk,
@@ -58,6 +59,12 @@ export class Handshake {
     this.#connection = connection
   }
 
+  /** What RabbitMQ calls it in its error texts. */
+  get state(): string {
+    if (this.#expected === CONNECTION_START_OK) return "starting"
+    return this.#expected === CONNECTION_TUNE_OK ? "tuning" : "opening"
+  }
+
   get isHeaderDone(): boolean {
     return this.#headerUsed === HEADER_SIZE
   }
@@ -91,6 +98,7 @@ export class Handshake {
         product: "Sluice",
         version: options.productVersion,
         platform: `Node.js ${process.versions.node}`,
+        copyright: "Copyright (c) 2026 the Sluice authors",
         information: "Licensed under the Apache License 2.0",
         cluster_name: broker.clusterName,
         capabilities: CAPABILITIES,
@@ -111,7 +119,7 @@ export class Handshake {
       return
     }
     if (method !== this.#expected)
-      throw new ProtocolError(504, "unexpected method in connection handshake")
+      throw new ProtocolError(504, `unexpected method in connection state ${this.state}`)
     if (method === CONNECTION_START_OK) this.#startOk(readConnectionStartOk(reader))
     else if (method === CONNECTION_TUNE_OK) this.#tuneOk(reader)
     else this.#open(readConnectionOpen(reader).vhost)
@@ -248,15 +256,19 @@ function readLoginTable(response: Buffer): Table | null {
   }
 }
 
+/** What the client made of our tune: the error names that method. */
 function checkNegotiated(field: string, value: number, min: number, max: number): void {
   const shown = value === 0 ? `${value} (no limit)` : `${value}`
-  if ((max > 0 && value === 0) || (max > 0 && value > max))
-    throw notAllowed(
-      `negotiated ${field} = ${shown} is higher than the maximum allowed value (${max})`,
-    )
-  if (value !== 0 && value < min)
-    throw notAllowed(
-      `negotiated ${field} = ${shown} is lower than the minimum allowed value (${min})`,
+  let reason = ""
+  if (max > 0 && (value === 0 || value > max))
+    reason = `higher than the maximum allowed value (${max})`
+  else if (value !== 0 && value < min) reason = `lower than the minimum allowed value (${min})`
+  if (reason !== "")
+    throw new ProtocolError(
+      530,
+      `negotiated ${field} = ${shown} is ${reason}`,
+      CONNECTION_TUNE >>> 16,
+      CONNECTION_TUNE & 0xffff,
     )
 }
 

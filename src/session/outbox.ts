@@ -149,11 +149,16 @@ export class Outbox {
     this.used++
   }
 
-  /** Hands everything to the socket. */
-  flush(): void {
-    const socket = this.#socket
+  /**
+   * Hands everything to the socket. While the socket has not even sent what it was given before, a
+   * chunk that is not full stays and is filled further, unless it is `forced` out: else a client
+   * that does not read would hold a chunk for every message of a hundred bytes.
+   */
+  flush(forced = false): void {
+    const isAllowed = forced || this.#sent.length === 0
     const chunk = this.chunk
     if (this.#fullBytes > 0) {
+      const socket = this.#socket
       socket.cork()
       const full = this.#full
       const fullUsed = this.#fullUsed
@@ -161,14 +166,13 @@ export class Outbox {
       this.#fullUsed = []
       this.#fullBytes = 0
       for (let i = 0; i < full.length; i++) this.#send(full[i]!, fullUsed[i]!)
-      if (chunk !== null && this.used > 0) this.#sendCurrent(chunk)
+      if (isAllowed && chunk !== null && this.used > 0) this.#sendCurrent(chunk)
       socket.uncork()
     } else if (chunk !== null) {
-      if (this.used > 0) this.#sendCurrent(chunk)
-      else {
+      if (this.used === 0) {
         this.chunk = null
         this.#pool.give(chunk)
-      }
+      } else if (isAllowed) this.#sendCurrent(chunk)
     }
   }
 
@@ -186,7 +190,10 @@ export class Outbox {
     this.#socket.write(chunk.bytes.subarray(0, used), this.#onWritten)
   }
 
-  /** Called by the socket once per write, in order, also with an error after the connection broke. */
+  /**
+   * Called by the socket once per write, in order and never from within write(), also with an error
+   * after the connection broke.
+   */
   #written(): void {
     const chunk = this.#sent.shift()
     if (chunk === undefined) return
@@ -194,5 +201,6 @@ export class Outbox {
     this.inFlightBytes -= this.#sentUsed.shift() ?? 0
     this.#pool.give(chunk)
     if (!hadRoom && this.hasRoom) this.#onDrained()
+    if (this.#sent.length === 0 && !this.isEmpty) this.flush()
   }
 }

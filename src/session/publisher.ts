@@ -75,6 +75,21 @@ export class Publisher {
     return this.#state === IDLE
   }
 
+  /** The error for a frame that is not the one that must come next. */
+  unexpectedFrame(): ProtocolError {
+    switch (this.#state) {
+      case EXPECT_HEADER:
+        return new ProtocolError(
+          505,
+          "expected content header for class 60, got non content header frame instead",
+        )
+      case EXPECT_BODY:
+        return new ProtocolError(505, "expected content body, got non content body frame instead")
+      default:
+        return new ProtocolError(505, "expected method frame, got non method frame instead")
+    }
+  }
+
   /** Forgets a half-received message. */
   reset(): void {
     this.#state = IDLE
@@ -265,7 +280,7 @@ export class Publisher {
 
   /** A header frame that did not come with its method in one chunk. */
   onHeader(chunk: Chunk, start: number, end: number): void {
-    if (this.#state !== EXPECT_HEADER) throw unexpected("method")
+    if (this.#state !== EXPECT_HEADER) throw this.unexpectedFrame()
     this.#header(chunk, start, end)
     if (this.#bodySize === 0) this.#complete(chunk, start + 12, end, NOTHING, 0, 0)
     else this.#beginAssembly(chunk, start + 12, end)
@@ -273,8 +288,7 @@ export class Publisher {
 
   /** A body frame that did not come with its header in one chunk, or is not the only one. */
   onBody(chunk: Chunk, start: number, end: number): void {
-    if (this.#state !== EXPECT_BODY)
-      throw unexpected(this.#state === IDLE ? "method" : "content header for class 60")
+    if (this.#state !== EXPECT_BODY) throw this.unexpectedFrame()
     const size = end - start
     const left = this.#bodySize - this.#bodyReceived
     if (size > left)
@@ -341,14 +355,6 @@ export class Publisher {
 
 function malformed(): ProtocolError {
   return new ProtocolError(501, "malformed basic.publish", 60, 40)
-}
-
-function unexpected(expected: string): ProtocolError {
-  const got = expected === "method" ? "non method frame" : "non content header frame"
-  return new ProtocolError(
-    505,
-    `expected ${expected === "method" ? "method frame" : expected}, got ${got} instead`,
-  )
 }
 
 function wrongHeader(view: DataView, start: number): ProtocolError {

@@ -2,7 +2,7 @@ import { writeBasicCancel } from "../amqp/generated/methods.ts"
 import type { Table } from "../amqp/table.ts"
 import type { Subscriber } from "../broker/consumer.ts"
 import type { Queue } from "../broker/queue/queue.ts"
-import type { StoredMessage } from "../storage/message.ts"
+import type { StoredMessage } from "../broker/message.ts"
 import type { Channel, DeliverySource } from "./channel.ts"
 import { DeliveryWriter } from "./delivery-writer.ts"
 

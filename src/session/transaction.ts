@@ -1,4 +1,4 @@
-import { IncomingMessage } from "../storage/message.ts"
+import { IncomingMessage } from "../broker/message.ts"
 import { Chunk, copyBytes } from "../util/bytes.ts"
 import { Refusal } from "../broker/errors.ts"
 import { PUBLISH_DURABLE, PUBLISH_REFUSED } from "../broker/vhost.ts"

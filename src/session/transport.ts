@@ -7,7 +7,7 @@ export interface Transport {
   readonly remotePort: number
   readonly localAddress: string
   readonly localPort: number
-  /** Calls `done` once per write, in order, when the kernel has taken the bytes or the stream broke. */
+  /** Calls `done` once per write, later and in order, when the kernel has taken the bytes or the stream broke. */
   write(bytes: Uint8Array, done: () => void): void
   cork(): void
   uncork(): void

@@ -171,7 +171,7 @@ test("a second signal does not wait for a client that keeps silent", async (cont
     )
   poke()
   assert.equal((await within(stillThere, "the exit", 3000)).code, 1)
-  Object(connection.connection).stream.destroy()
+  Object(connection.connection).stream.destroy(new Error("cut"))
 })
 
 test("durable things survive a restart, transient ones do not", async (context) => {

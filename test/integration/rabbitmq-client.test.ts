@@ -8,7 +8,7 @@ import { test } from "node:test"
 import { Connection } from "rabbitmq-client"
 import type { AsyncMessage } from "rabbitmq-client"
 import { startBroker } from "../../src/server/start-broker.ts"
-import { within } from "../support/eventually.ts"
+import { eventually, within } from "../support/eventually.ts"
 import { Inbox } from "../support/inbox.ts"
 
 function connectTo(port: number): Connection {
@@ -21,7 +21,7 @@ function connectTo(port: number): Connection {
   return connection
 }
 
-test("publisher, consumer and request-reply work", async () => {
+test("publisher and consumer work, and a consumer can answer", async () => {
   const broker = await startBroker({ amqp: { host: "127.0.0.1", port: 0 } })
   const connection = connectTo(broker.amqpPort)
   const inbox = new Inbox<AsyncMessage>()
@@ -47,10 +47,14 @@ test("publisher, consumer and request-reply work", async () => {
     messages.map((message) => message.body),
     Array.from({ length: 10 }, (_, i) => ({ i })),
   )
-  const requests = connection.createRPCClient({ confirm: true })
-  const answer = await requests.send("orders", "ping")
+  const { queue: replyTo } = await connection.queueDeclare({ exclusive: true })
+  await publisher.send({ routingKey: "orders", replyTo }, "ping")
+  const answer = await eventually(async () => {
+    const message = await connection.basicGet({ queue: replyTo, noAck: true })
+    assert.ok(message)
+    return message
+  })
   assert.deepEqual(answer.body, { echo: "ping" })
-  await requests.close()
   await publisher.close()
   await consumer.close()
   await connection.close()

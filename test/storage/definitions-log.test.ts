@@ -47,9 +47,12 @@ interface Process {
 }
 
 /** What a broker does at start. */
-function start(disk: DefinitionsContext["disk"], sync = true): Process {
+function start(
+  disk: DefinitionsContext["disk"],
+  { sync = true, parallelSyncsMax = 16 } = {},
+): Process {
   const openFiles = new OpenFiles(disk)
-  const commit = new GroupCommit(disk, openFiles, { sync })
+  const commit = new GroupCommit(disk, openFiles, { sync, parallelSyncsMax })
   const failedRounds = new Set<number>()
   commit.onComplete = (round, error) => {
     if (error !== null) failedRounds.add(round)
@@ -69,7 +72,7 @@ function load(disk: FaultyDisk): string[] {
 function logWith(texts: readonly string[]): { readonly disk: FaultyDisk; readonly ends: number[] } {
   const disk = new FaultyDisk()
   disk.writeFile(`${DIRECTORY}/.vhost`, "v")
-  const { log } = start(disk, false)
+  const { log } = start(disk, { sync: false })
   const ends: number[] = []
   for (const text of texts) {
     log.append(frame(text))
@@ -424,7 +427,9 @@ describe("compaction", () => {
     const random = createRandom(seed)
     for (let run = 0; run < 300; run++) {
       const { disk } = logWith(["base"])
-      const { log, commit, failedRounds } = start(disk)
+      const { log, commit, failedRounds } = start(disk, {
+        parallelSyncsMax: 1 + random.below(3),
+      })
       disk.holdSyncs = true
       const kind = random.pick(["write", "sync", "syncDirectory", "rename", "open"] as const)
       const code = random.chance(0.5) ? DEAD : "EIO"

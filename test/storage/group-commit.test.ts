@@ -122,6 +122,22 @@ test("a failed sync fails its round, tells the owner first, and the next round s
   assert.equal(setup.ended.at(-1), "2")
 })
 
+test("what was written to a file before its sync failed fails with the next round, too", async () => {
+  const setup = new Setup()
+  setup.disk.failCall("sync", 1, "EIO")
+  setup.write("a", "1")
+  assert.equal(setup.commit.request(), 1)
+  setup.write("a", "2", 1)
+  assert.equal(setup.commit.request(), 2)
+  await setup.step()
+  await setup.step()
+  setup.write("a", "3", 2)
+  assert.equal(setup.commit.request(), 3)
+  await setup.step()
+  const failure = "cannot sync /d/a: EIO"
+  assert.deepEqual(setup.ended, [`1 ${failure}`, `2 ${failure}`, "3"])
+})
+
 test("a directory that cannot be synced fails the round", async () => {
   const setup = new Setup()
   setup.write("a", "1")
@@ -236,35 +252,48 @@ test("runBetweenRounds runs at once when idle, else after the round and before t
   assert.deepEqual(setup.ended, ["idle", "between, 0 in flight", "1"])
 })
 
-test("whatever the order of turns and syncs, a successful round has its files on the medium", async () => {
-  for (let seed = 1; seed <= 60; seed++) {
+test("whatever the order of turns, syncs and failures, a good round has its files on the medium", async () => {
+  for (let seed = 1; seed <= 200; seed++) {
     const random = createRandom(seed)
     const setup = new Setup({ parallelSyncsMax: 1 + random.below(4) })
-    const written = new Map<string, number>()
+    if (random.chance(0.5)) setup.disk.failCall("sync", 1 + random.below(15), "EIO")
+    if (random.chance(0.2)) setup.disk.failCall("syncDirectory", 1 + random.below(4), "EIO")
+    const failedRounds = new Set<number>()
+    setup.commit.onComplete = (round, error) => {
+      if (error !== null) failedRounds.add(round)
+    }
+    /** Like a store, the owner of a file goes on in a new one when a sync of it has failed. */
+    const generations = new Map<string, number>()
+    const lengths = new Map<string, number>()
     const writtenInTurn = new Map<string, number>()
     /** What the end of each round promises: the writes of the turn that asked for it. */
     const promises: { readonly round: number; readonly files: Map<string, number> }[] = []
-    setup.commit.touchDirectory("/d")
+    const write = (owner: string): void => {
+      const generation = generations.get(owner) ?? 0
+      const path = `/d/${owner}.${String(generation)}`
+      const length = lengths.get(path) ?? 0
+      const fd = setup.openFiles.acquire(path, true)
+      setup.disk.write(fd, Buffer.from("x"), 0, 1, length)
+      setup.commit.touchFile(path, () => generations.set(owner, generation + 1))
+      if (length === 0) setup.commit.touchDirectory("/d")
+      lengths.set(path, length + 1)
+      writtenInTurn.set(path, length + 1)
+    }
     for (let step = 0; step < 60; step++) {
       const action = random.below(5)
-      if (action < 3) {
-        const name = String(random.below(6))
-        const length = written.get(name) ?? 0
-        setup.write(name, "x", length)
-        written.set(name, length + 1)
-        writtenInTurn.set(name, length + 1)
-        if (length === 0) setup.commit.touchDirectory("/d")
-      } else if (action === 3) {
+      if (action < 3) write(String(random.below(6)))
+      else if (action === 3) {
         promises.push({ round: setup.commit.request(), files: new Map(writtenInTurn) })
         writtenInTurn.clear()
       } else await setup.step()
       const after = setup.disk.crash("power", random.below(1000))
-      for (const { round, files } of promises)
-        if (round <= setup.commit.completedRound)
-          for (const [name, length] of files) {
-            const content = after.readFile(`/d/${name}`)?.toString() ?? ""
-            assert.ok(content.startsWith("x".repeat(length)), `seed ${String(seed)}: file ${name}`)
-          }
+      for (const { round, files } of promises) {
+        if (round > setup.commit.completedRound || failedRounds.has(round)) continue
+        for (const [path, length] of files) {
+          const content = after.readFile(path)?.toString() ?? ""
+          assert.ok(content.startsWith("x".repeat(length)), `seed ${String(seed)}: ${path}`)
+        }
+      }
     }
   }
 })

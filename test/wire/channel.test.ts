@@ -166,7 +166,7 @@ wireTest("closing a channel requeues its deliveries in their old order", async (
   await declare(client, "q")
   publishTo(client, "q", "1", "2", "3", "4", "5")
   await consume(client, "q")
-  await deliveries(client, 4)
+  await deliveries(client, 5)
   client.send("basic.ack", 1, { deliveryTag: 2 })
   await client.call("channel.close", 1, { replyCode: 200 })
   await consume(client, "q", { channel: 2 })
@@ -177,7 +177,7 @@ wireTest("closing a channel requeues its deliveries in their old order", async (
       ["1", true],
       ["3", true],
       ["4", true],
-      ["5", again[3]?.redelivered], // Was perhaps sent before the close, perhaps not.
+      ["5", true],
     ],
   )
 })

@@ -4,20 +4,26 @@
  */
 import assert from "node:assert/strict"
 import { test } from "node:test"
+import { ManualClock } from "../../src/util/clock.ts"
 import { startBroker } from "../../src/server/start-broker.ts"
 import type { PublishOptions } from "../../src/amqp/content.ts"
 import { tableFromPlain, type PlainRecord } from "../../src/amqp/table.ts"
 import { WireClient, type HandshakeOptions, type ReceivedMethod } from "../support/wire-client.ts"
 
 export interface WireTest {
-  readonly port: number
   /** A TCP connection without handshake. */
   connect(): Promise<WireClient>
   /** An open connection. */
   open(options?: HandshakeOptions): Promise<WireClient>
   /** An open connection with the channels 1 to `count`. */
   channel(count?: number): Promise<WireClient>
+  /** Stops the broker in order and starts one on the same disk, which the test's options must hold. */
+  restart(): Promise<void>
+  /** Stops the broker while clients are connected. */
+  shutDown(): Promise<void>
 }
+
+const LISTEN = { amqp: { host: "127.0.0.1", port: 0 } }
 
 type BrokerOptions = NonNullable<Parameters<typeof startBroker>[0]>
 
@@ -27,31 +33,49 @@ export function wireTest(
   options: BrokerOptions = {},
 ): void {
   test(name, async () => {
-    const broker = await startBroker({ ...options, amqp: { host: "127.0.0.1", port: 0 } })
+    let broker = await startBroker({ ...options, ...LISTEN })
     const clients: WireClient[] = []
     const keep = (client: WireClient): WireClient => {
       clients.push(client)
       return client
     }
-    const port = broker.amqpPort
+    const stop = async (): Promise<void> => {
+      for (const client of clients) client.destroy()
+      await closeInTime(broker.close(), options.clock)
+    }
     const wire: WireTest = {
-      port,
-      connect: async () => keep(await WireClient.connect(port)),
-      open: async (handshake) => keep(await WireClient.open(port, handshake)),
+      connect: async () => keep(await WireClient.connect(broker.amqpPort)),
+      open: async (handshake) => keep(await WireClient.open(broker.amqpPort, handshake)),
       channel: async (count = 1) => {
-        const client = keep(await WireClient.open(port))
+        const client = keep(await WireClient.open(broker.amqpPort))
         for (let channel = 1; channel <= count; channel++) await client.openChannel(channel)
         return client
       },
+      restart: async () => {
+        await stop()
+        broker = await startBroker({ ...options, ...LISTEN })
+      },
+      shutDown: () => broker.close(),
     }
     try {
       await body(wire)
       await serveNewcomer(wire)
     } finally {
-      for (const client of clients) client.destroy()
-      await broker.close()
+      await stop()
     }
   })
+}
+
+/** A clock that only tests move must move for the shutdown too, which looks after its clients by it. */
+async function closeInTime(closing: Promise<void>, clock: BrokerOptions["clock"]): Promise<void> {
+  const state = { isClosed: false }
+  const closed = closing.finally(() => (state.isClosed = true))
+  if (clock instanceof ManualClock)
+    while (!state.isClosed) {
+      clock.advance(10)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  await closed
 }
 
 async function serveNewcomer(wire: WireTest): Promise<void> {

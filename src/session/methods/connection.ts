@@ -3,6 +3,7 @@ import {
   CONNECTION_UPDATE_SECRET,
   isKnownMethod,
   readConnectionUpdateSecret,
+  writeConnectionUpdateSecretOk,
 } from "../../amqp/generated/methods.ts"
 import type { AmqpReader } from "../../amqp/reader.ts"
 import type { Connection } from "../connection.ts"
@@ -10,19 +11,14 @@ import { refuseMethod } from "./refuse.ts"
 
 /**
  * Methods of class connection (10) after the handshake, but close and close-ok. update-secret renews
- * expiring credentials; a password does not expire, so the answer is a refusal, as RabbitMQ's
- * backends give it.
+ * credentials that expire; a password does not, so there is nothing to do but to say so (RabbitMQ).
  */
-export function handleUpdateSecret(
-  _connection: Connection,
-  method: number,
-  reader: AmqpReader,
-): void {
-  if (method === CONNECTION_UPDATE_SECRET) {
-    readConnectionUpdateSecret(reader)
-    throw new ProtocolError(530, "New secret was refused by one of the backends")
-  }
-  if (isKnownMethod(method))
+export function handleConnection(connection: Connection, method: number, reader: AmqpReader): void {
+  if (method !== CONNECTION_UPDATE_SECRET) {
+    if (!isKnownMethod(method)) throw refuseMethod(method)
     throw new ProtocolError(504, "unexpected method in connection state running")
-  throw refuseMethod(method)
+  }
+  readConnectionUpdateSecret(reader)
+  connection.outbox.write(writeConnectionUpdateSecretOk(0))
+  connection.markTurn()
 }

@@ -5,5 +5,6 @@ import { isKnownMethod, METHOD_NAMES } from "../../amqp/generated/methods.ts"
 export function refuseMethod(method: number): ProtocolError {
   if (!isKnownMethod(method))
     return new ProtocolError(540, `unknown method ${method >>> 16}.${method & 0xffff}`)
+  if (method >>> 16 === 10) return new ProtocolError(503, "unimplemented method")
   return new ProtocolError(503, `unexpected method ${METHOD_NAMES.get(method) ?? method}`)
 }

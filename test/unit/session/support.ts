@@ -16,8 +16,6 @@ export class FakeTransport implements Transport {
   /** Copies of all that was written. */
   readonly sent: Buffer[] = []
   readonly callbacks: (() => void)[] = []
-  /** Report every write as done at once. */
-  autoComplete = false
   corkCount = 0
   isPaused = false
   isEnded = false
@@ -26,8 +24,7 @@ export class FakeTransport implements Transport {
   write(bytes: Uint8Array, done: () => void): void {
     this.writes.push(bytes)
     this.sent.push(Buffer.from(bytes))
-    if (this.autoComplete) done()
-    else this.callbacks.push(done)
+    this.callbacks.push(done)
   }
 
   /** Reports the oldest `count` writes as done. */
