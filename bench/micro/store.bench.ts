@@ -61,11 +61,14 @@ function write(bed: StoreBed, times: Times): void {
   times.write += now() - start
 }
 
+function perMessage(total: number): string {
+  return (total / count).toFixed(1).padStart(6)
+}
+
 function report(name: string, times: Times): void {
-  const each = (total: number): string => (total / count).toFixed(1).padStart(6)
   console.log(
-    `${name.padEnd(34)} append ${each(times.append)}  shift ${each(times.shift)}` +
-      `  ack ${each(times.ack)}  write ${each(times.write)} ns`,
+    `${name.padEnd(34)} append ${perMessage(times.append)}  shift ${perMessage(times.shift)}` +
+      `  ack ${perMessage(times.ack)}  write ${perMessage(times.write)} ns`,
   )
 }
 
@@ -81,8 +84,7 @@ function throughTail(bed: StoreBed, name: string): void {
   store.delete()
 }
 
-function fillAndDrain(bed: StoreBed, name: string): void {
-  const store = bed.store()
+function fillAndDrain(bed: StoreBed, store: MessageStore, name: string): void {
   const times = { append: 0, shift: 0, ack: 0, write: 0 }
   for (let done = 0; done < count; done += TURN) {
     append(store, times)
@@ -128,15 +130,11 @@ try {
   for (const round of ["warm-up", "measured"]) {
     console.log(round)
     throughTail(new StoreBed(new MemoryDisk(), { sync: false }), "memory, consumed at once")
-    fillAndDrain(new StoreBed(new MemoryDisk(), { sync: false }), "memory")
-    const disk = new NodeDisk()
-    const bed = new StoreBed(disk, { sync: false })
-    const store = (name: string): string => join(directory, name)
-    Object.defineProperty(bed, "store", {
-      value: () => StoreBed.prototype.store.call(bed, true, store("queue")),
-    })
-    fillAndDrain(bed, "disk")
-    requeueAll(bed)
+    const memory = new StoreBed(new MemoryDisk(), { sync: false })
+    fillAndDrain(memory, memory.store(), "memory")
+    const bed = new StoreBed(new NodeDisk(), { sync: false })
+    fillAndDrain(bed, bed.store(true, join(directory, "queue")), "disk")
+    requeueAll(memory)
   }
   console.log(`work ${sum}`)
 } finally {

@@ -59,7 +59,7 @@ export class AckFile {
   overlaps = false
   /** Entries whose check does not fit: torn, zero or garbage. */
   badEntryCount = 0
-  /** Entries that begin at or behind the end of the segment's data. */
+  /** Entries that reach behind the end of the segment's data. */
   orphanCount = 0
   /** Where the next entry goes. */
   size = 0
@@ -81,22 +81,57 @@ export function loadAckFile(disk: Disk, path: string, segment: number, dataEnd: 
     const at = i * ACK_ENTRY_SIZE
     const start = view.getUint32(at, true)
     const end = view.getUint32(at + 4, true)
-    const count = view.getUint32(at + 8, true)
-    const bodyBytes = view.getUint32(at + 12, true)
-    const check = ackCheck(segment, start, end, count, bodyBytes)
-    if (view.getUint32(at + 16, true) !== check || end <= start) file.badEntryCount++
-    else if (start >= dataEnd || end > dataEnd) file.orphanCount++
+    if (!isSound(view, at, segment)) file.badEntryCount++
+    else if (end > dataEnd) file.orphanCount++
     else {
       if (used > 0 && start < ranges[used - 1]!) isSorted = false
       ranges[used] = start
       ranges[used + 1] = end
       used += 2
-      file.count += count
-      file.bodyBytes += bodyBytes
+      file.count += view.getUint32(at + 8, true)
+      file.bodyBytes += view.getUint32(at + 12, true)
     }
   }
   file.ranges = mergeRanges(file, isSorted ? ranges.subarray(0, used) : sortRanges(ranges, used))
   return file
+}
+
+/**
+ * Replaces an ack file by one without the entries that loadAckFile() ignored. In another file first,
+ * so that a crash leaves the one or the other. Throws StorageError.
+ */
+export function pruneAckFile(disk: Disk, path: string, segment: number, dataEnd: number): number {
+  const bytes = disk.readFile(path)
+  if (bytes === null) return 0
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  let size = 0
+  for (let at = 0; at + ACK_ENTRY_SIZE <= bytes.length; at += ACK_ENTRY_SIZE) {
+    const end = view.getUint32(at + 4, true)
+    if (!isSound(view, at, segment) || end > dataEnd) continue
+    bytes.copyWithin(size, at, at + ACK_ENTRY_SIZE)
+    size += ACK_ENTRY_SIZE
+  }
+  const temporary = `${path}${PRUNED_SUFFIX}`
+  disk.remove(temporary)
+  const fd = disk.open(temporary, true)
+  try {
+    disk.write(fd, bytes, 0, size, 0)
+  } finally {
+    disk.close(fd)
+  }
+  disk.rename(temporary, path)
+  return size
+}
+
+/** Of a file that pruneAckFile() did not finish. */
+export const PRUNED_SUFFIX = ".pruned"
+
+function isSound(view: DataView, at: number, segment: number): boolean {
+  const start = view.getUint32(at, true)
+  const end = view.getUint32(at + 4, true)
+  const count = view.getUint32(at + 8, true)
+  const check = ackCheck(segment, start, end, count, view.getUint32(at + 12, true))
+  return view.getUint32(at + 16, true) === check && end > start
 }
 
 /** Sorts pairs by their start. Ranges are rarely out of order by much, but there may be 400,000. */
@@ -147,4 +182,3 @@ function mergeRanges(file: AckFile, sorted: Uint32Array): AckRanges {
   }
   return sorted.slice(0, used)
 }
-

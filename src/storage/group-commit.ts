@@ -40,13 +40,17 @@ export class GroupCommit {
   #directories = new Set<string>()
   /** The number that the next round to start will have. */
   #nextRound = 1
-  /** The round of the latest touch; `#isTouched` says whether request() has not seen it yet. */
-  #touchedRound = 0
+  /** Something was touched since the last request(). */
   #isTouched = false
+  /** The rounds of the first and the latest touch since then. */
+  #firstTouchedRound = 0
+  #touchedRound = 0
   /** The next round starts as soon as the one in flight has ended. */
   #isRequested = false
   #isInFlight = false
-  /** A round failed before the turn that had touched its files could ask for it. */
+  /** A failure of the round in flight is one of the next round, too. */
+  #isNextDependent = false
+  /** The failure of an earlier round that the next one must end with. */
   #inheritedError: Error | null = null
   /** The round in flight. */
   #todo: (() => void)[] = []
@@ -85,6 +89,8 @@ export class GroupCommit {
     this.#isTouched = false
     const round = this.#touchedRound
     if (round < this.#nextRound) return round
+    // A round began in the middle of the turn: the one that is returned stands for both.
+    if (this.#firstTouchedRound < round && this.#isInFlight) this.#isNextDependent = true
     if (this.#isInFlight) this.#isRequested = true
     else this.#start()
     return round
@@ -104,7 +110,9 @@ export class GroupCommit {
 
   #noteTouch(): void {
     this.#touchedRound = this.#nextRound
+    if (this.#isTouched) return
     this.#isTouched = true
+    this.#firstTouchedRound = this.#nextRound
   }
 
   #start(): void {
@@ -143,16 +151,25 @@ export class GroupCommit {
     } catch (error) {
       if (error instanceof StorageError && error.code === "ENOENT") this.#endLater(null)
       else {
-        onSyncFailed(asError(error))
+        this.#fileFailed(path, asError(error), onSyncFailed)
         this.#endLater(asError(error))
       }
       return
     }
     this.#disk.sync(file.fd, (error) => {
       this.#openFiles.unpin(file)
-      if (error !== null) onSyncFailed(error)
+      if (error !== null) this.#fileFailed(path, error, onSyncFailed)
       this.#ended(error)
     })
+  }
+
+  /**
+   * What was written to the file since the round began may be lost with it, and the system reports an
+   * error only once: the round that waits for it must not believe a sync that succeeds.
+   */
+  #fileFailed(path: string, error: Error, onSyncFailed: SyncFailed): void {
+    if (this.#files.has(path)) this.#inheritedError ??= error
+    onSyncFailed(error)
   }
 
   #syncDirectory(path: string): void {
@@ -180,11 +197,11 @@ export class GroupCommit {
     const error = this.#error
     this.#error = null
     this.#isInFlight = false
-    if (error !== null && this.#isTouched && this.#touchedRound === round) {
-      // A turn that is still going on touched files of this round. Its request must end in this error.
-      this.#inheritedError = error
-      this.#touchedRound = this.#nextRound
-    }
+    // A turn that is still going on touched files of this round: its request must end in this error.
+    const isTurnHit = this.#isTouched && this.#firstTouchedRound <= round
+    if (error !== null && isTurnHit) this.#touchedRound = this.#nextRound
+    if (error !== null && (isTurnHit || this.#isNextDependent)) this.#inheritedError ??= error
+    this.#isNextDependent = false
     this.completedRound = round
     const actions = this.#betweenRounds
     this.#betweenRounds = []

@@ -42,20 +42,22 @@ const ATTEMPTS_MAX = 10
 export function takeLock(files: LockFiles, path: string): () => void {
   const own = format(ownIdentity(files))
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    // The dead holder's file goes before ours is made: on a full disk there is no room for both.
+    const found = files.read(path)
+    if (found !== null) {
+      const holder = parse(found)
+      if (holder !== null && isAlive(files, holder))
+        throw new StorageError(
+          path,
+          "LOCKED",
+          `${path} is held by process ${String(holder.pid)}, which is running`,
+        )
+      removeStale(files, path, found)
+    }
     if (createWhole(files, path, own))
       return () => {
         if (files.read(path) === own) files.remove(path)
       }
-    const found = files.read(path)
-    if (found === null) continue
-    const holder = parse(found)
-    if (holder !== null && isAlive(files, holder))
-      throw new StorageError(
-        path,
-        "LOCKED",
-        `${path} is held by process ${String(holder.pid)}, which is running`,
-      )
-    removeStale(files, path, found)
   }
   throw new StorageError(path, "LOCKED", `${path} is being taken by another process`)
 }

@@ -4,6 +4,8 @@ import type { BufferHolder } from "../util/buffer-pool.ts"
 import type { StorageError } from "./disk.ts"
 import type { IncomingMessage, StoredMessage } from "./message.ts"
 import { writeMetaFile } from "./meta-file.ts"
+import { ReadGuard } from "./read-guard.ts"
+import type { GuardedStore } from "./read-guard.ts"
 import { READ_EMPTY, READ_READY, READ_UNVERIFIED, Reader } from "./reader.ts"
 import {
   readRecord,
@@ -14,10 +16,11 @@ import {
   TRAILER_SIZE,
   writeRecordHeader,
 } from "./record.ts"
-import { RecoveryReport, recoverSegments, verifySegment } from "./recovery.ts"
+import { RecoveryReport, recoverSegments } from "./recovery.ts"
 import { Requeued } from "./requeued.ts"
-import { asStorageError, removeIfEmpty, removeSegmentFiles, writePendingAcks } from "./segment-files.ts"
-import { findSegment, Segment } from "./segment.ts"
+import { asStorageError, removeIfEmpty } from "./segment-files.ts"
+import { SegmentSet } from "./segment-set.ts"
+import { Segment } from "./segment.ts"
 import type { DirtyStore, StoreContext } from "./store-context.ts"
 import { StoreDirectory } from "./store-directory.ts"
 import { Tail } from "./tail.ts"
@@ -38,9 +41,6 @@ import { Tail } from "./tail.ts"
 const THROUGH_SIZE_MIN = 64 << 10
 /** An empty store keeps a segment smaller than this until it is idle, instead of making files all the time. */
 const RESET_SIZE_MIN = 1 << 20
-/** A file that cannot be read is tried again this often, this far apart, before it is given up. */
-const READ_ATTEMPTS_MAX = 3
-const READ_RETRY_MS = 1000
 
 export interface MessageStoreOptions {
   /** Persistent messages wait for a sync. */
@@ -49,7 +49,7 @@ export interface MessageStoreOptions {
   readonly name: string
 }
 
-export class MessageStore implements DirtyStore, BufferHolder {
+export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
   /** Ready and handed-out messages, and the bytes of their bodies. */
   readyCount = 0
   readyBytes = 0
@@ -60,44 +60,47 @@ export class MessageStore implements DirtyStore, BufferHolder {
   lastError: StorageError | null = null
   /** Messages given up because the disk could not give them back, since open(). */
   lostCount = 0
+  /** Ready messages that were handed out before and came back. */
+  requeuedCount = 0
   readonly #context: StoreContext
   readonly #durable: boolean
   readonly #name: string
   readonly #directory: StoreDirectory
-  /** In ascending order. The last one is the tail's. */
-  readonly #segments: Segment[] = []
   readonly #tail = new Tail()
+  readonly #segments = new SegmentSet(this.#tail)
   readonly #reader = new Reader()
+  readonly #guard: ReadGuard
   /** Null if no message came back. */
   #requeued: Requeued | null = null
-  #requeuedCount = 0
   #nextNumber = 1
-  /** The segment of the last ack: the next one is most likely in it. */
-  #ackSegment: Segment | null = null
-  /** Those with acks that their files do not have. */
-  #ackedSegments: Segment[] = []
-  /** Some segment may be removed. */
-  #hasFinished = false
   #dirty = false
   #closed = false
   /** On the buffer pool's list of holders. */
   #isHolder = false
   /** Bytes that the tail took in the last turn: the size to begin the next one with. */
   #tailBytes = 0
-  #readFailures = 0
-  #readRetryAtMs = 0
-  /** Position of the last repair that changed nothing. */
-  #repairedAt = 0
 
   constructor(context: StoreContext, directory: string, options: MessageStoreOptions) {
     this.#context = context
     this.#durable = options.durable
     this.#name = options.name
     this.#directory = new StoreDirectory(directory, options.name)
+    this.#guard = new ReadGuard(
+      this,
+      context,
+      options.name,
+      this.#segments.list,
+      this.#tail,
+      this.#reader,
+    )
   }
 
   get directory(): string {
     return this.#directory.path
+  }
+
+  get requeuedBytes(): number {
+    return this.#requeued === null ? 0 : this.#requeued.bodyBytes
   }
 
   /** Stores a copy of the message. False if the store refuses: it has failed. */
@@ -133,13 +136,14 @@ export class MessageStore implements DirtyStore, BufferHolder {
 
   /** Takes the next ready message, which is unacked then. False if there is none to be had. */
   shift(into: StoredMessage): boolean {
-    if (this.#requeuedCount > 0) return this.#shiftRequeued(into)
+    if (this.requeuedCount > 0) return this.#shiftRequeued(into)
     if (this.readyCount === 0) return false
     const reader = this.#reader
     let at = reader.cursor
     let size = 0
     // One condition for the usual case: a whole message is in memory. prepare() sorts out the others.
-    if (at + RECORD_SIZE_MIN <= reader.end) size = reader.chunk.view.getInt32(at - reader.base, true)
+    if (at + RECORD_SIZE_MIN <= reader.end)
+      size = reader.chunk.view.getInt32(at - reader.base, true)
     if (size < RECORD_SIZE_MIN || at + size > reader.end) {
       if (!this.#prepareRead()) return false
       at = reader.cursor
@@ -161,7 +165,7 @@ export class MessageStore implements DirtyStore, BufferHolder {
 
   /** The message that shift() would take, without taking it. */
   peek(into: StoredMessage): boolean {
-    if (this.#requeuedCount > 0) return this.#describeRequeued(into)
+    if (this.requeuedCount > 0) return this.#describeRequeued(into)
     if (this.readyCount === 0 || !this.#prepareRead()) return false
     const reader = this.#reader
     const offset = reader.cursor - reader.base
@@ -176,19 +180,18 @@ export class MessageStore implements DirtyStore, BufferHolder {
 
   /** Settles a message that shift() handed out. */
   ack(segmentNumber: number, position: number, size: number, bodySize: number): void {
-    let segment = this.#ackSegment
-    if (segment === null || segment.number !== segmentNumber)
-      segment = this.#findAckSegment(segmentNumber)
     assert(this.unackedCount > 0, "only messages that were handed out can be settled")
+    const segments = this.#segments
+    segments.settle(segments.find(segmentNumber), position, size, bodySize)
     this.unackedCount--
     this.unackedBytes -= bodySize
-    this.#settle(segment, position, size, bodySize)
+    if (!this.#dirty) this.#markDirty()
   }
 
   /** Puts a message that shift() handed out back to its place in the order. */
   requeue(segmentNumber: number, position: number, size: number, bodySize: number): void {
     assert(this.unackedCount > 0, "only messages that were handed out can come back")
-    this.#findAckSegment(segmentNumber)
+    this.#segments.find(segmentNumber) // It must be there.
     this.unackedCount--
     this.unackedBytes -= bodySize
     this.readyCount++
@@ -196,7 +199,7 @@ export class MessageStore implements DirtyStore, BufferHolder {
     this.#requeued ??= new Requeued()
     this.#requeued.heap.push(segmentNumber, position, size, bodySize)
     this.#requeued.bodyBytes += bodySize
-    this.#requeuedCount++
+    this.requeuedCount++
   }
 
   /** Settles all ready messages and returns how many there were. Handed-out ones stay. */
@@ -207,82 +210,55 @@ export class MessageStore implements DirtyStore, BufferHolder {
     this.#purgeAhead()
     this.readyCount = 0
     this.readyBytes = 0
+    this.noteFinished()
     return count
   }
 
-  #settle(segment: Segment, position: number, size: number, bodySize: number): void {
-    if (position === segment.pendingEnd && segment.pendingCount > 0) {
-      segment.pendingEnd = position + size
-      segment.pendingCount++
-      segment.pendingBytes += bodySize
-    } else segment.beginRange(position, position + size, 1, bodySize)
-    this.#countSettled(segment, position, 1, bodySize)
-  }
-
-  #countSettled(segment: Segment, position: number, count: number, bodyBytes: number): void {
-    const tail = this.#tail
-    segment.ackedCount += count
-    segment.ackedBytes += bodyBytes
-    if (segment === tail.segment && position >= tail.batchPosition) {
-      tail.ackedCount += count
-      tail.ackedBytes += bodyBytes
-    }
-    if (segment.sealed && segment.ackedCount === segment.messageCount) this.#hasFinished = true
-    if (!segment.acksDirty) {
-      segment.acksDirty = true
-      this.#ackedSegments.push(segment)
-    }
-    if (!this.#dirty) this.#markDirty()
-  }
-
-  #findAckSegment(number: number): Segment {
-    const segment = this.#segments[findSegment(this.#segments, number)]
-    assert(segment !== undefined, "a handed-out message keeps its segment")
-    this.#ackSegment = segment
-    return segment
-  }
-
   #purgeRequeued(): void {
+    const segments = this.#segments
     const requeued = this.#requeued
-    while (requeued !== null && this.#requeuedCount > 0) {
+    if (requeued === null) return
+    while (this.requeuedCount > 0) {
       const { segment, position, size, bodySize } = requeued.heap
       this.#popRequeued()
-      this.#settle(this.#findAckSegment(segment), position, size, bodySize)
+      this.readyCount--
+      this.readyBytes -= bodySize
+      segments.settle(segments.find(segment), position, size, bodySize)
     }
   }
 
-  /** Settles everything from the cursor on: in the segment's file, in later ones, in the unwritten tail. */
+  /**
+   * Settles everything from the cursor on: in the segment's file, in later ones, in the unwritten
+   * tail. A range ends before the trailer, so that the next batch's acks cannot become part of it.
+   */
   #purgeAhead(): void {
+    const segments = this.#segments
     const tail = this.#tail
     const reader = this.#reader
     const { segment, cursor } = reader
     if (segment === null) return
     const isInBatch = segment === tail.segment && cursor >= tail.batchPosition
-    const count = isInBatch ? 0 : this.#aheadCount(segment)
-    const bodyBytes = isInBatch ? 0 : this.#aheadBytes(segment)
-    this.#settleRange(segment, cursor, segment.size, count, bodyBytes)
-    for (let i = this.#segments.length - 1; this.#segments[i] !== segment; i--) {
-      const later = this.#segments[i]!
-      const laterCount = later.messageCount - later.ackedCount
-      const laterBytes = later.bodyBytes - later.ackedBytes
-      this.#settleRange(later, SEGMENT_HEADER_SIZE, later.size, laterCount, laterBytes)
+    if (!isInBatch) {
+      const count = this.#guard.aheadCount(segment)
+      const bytes = this.#guard.aheadBytes(segment)
+      segments.settleRange(segment, cursor, segment.size - TRAILER_SIZE, count, bytes)
+    }
+    segment.unverified = false // It is not read any more.
+    for (let i = segments.list.length - 1; segments.list[i] !== segment; i--) {
+      const later = segments.list[i]!
+      const count = later.messageCount - later.ackedCount
+      const bytes = later.bodyBytes - later.ackedBytes
+      segments.settleRange(later, SEGMENT_HEADER_SIZE, later.size - TRAILER_SIZE, count, bytes)
+      later.unverified = false
     }
     if (tail.segment !== null) {
       const start = isInBatch ? cursor : tail.batchPosition
-      const unread = tail.countFrom(start)
-      this.#settleRange(tail.segment, start, tail.position, unread, tail.bodyBytesFrom(start))
+      const count = tail.countFrom(start)
+      segments.settleRange(tail.segment, start, tail.position, count, tail.bodyBytesFrom(start))
     }
-    const last = this.#segments.at(-1)!
+    const last = segments.list.at(-1)!
     reader.releaseWindow(this.#context)
     reader.moveTo(last, last === tail.segment ? tail.position : last.end)
-    this.#hasFinished = true
-  }
-
-  #settleRange(segment: Segment, start: number, end: number, count: number, bytes: number): void {
-    segment.unverified = false
-    if (count === 0) return
-    segment.beginRange(start, end, count, bytes)
-    this.#countSettled(segment, start, count, bytes)
   }
 
   // ---- end of the turn
@@ -292,9 +268,9 @@ export class MessageStore implements DirtyStore, BufferHolder {
     this.#dirty = false
     if (this.#closed) return
     // Removing comes first: it may give the space that the writing needs.
-    let error = this.#removeFinished()
+    let error = this.#segments.removeFinished(this.#context, this.#reader.segment)
     error = this.#writeTail() ?? error
-    error = this.#writeAcks() ?? error
+    error = this.#segments.writeAcks(this.#context) ?? error
     if (error === null) error = this.#resetIfLarge()
     this.#releaseBuffers(this.#context.buffers.underPressure)
     if (error === null) this.#succeed()
@@ -316,6 +292,11 @@ export class MessageStore implements DirtyStore, BufferHolder {
         "the store cannot write: publishing to it is refused until it can",
       )
     }
+  }
+
+  /** In the middle of a turn, whose end shall see it. */
+  #failNow(error: StorageError): void {
+    this.#fail(error)
     if (!this.#dirty) this.#markDirty()
   }
 
@@ -327,7 +308,7 @@ export class MessageStore implements DirtyStore, BufferHolder {
 
   #writeTail(): StorageError | null {
     const tail = this.#tail
-    if (tail.count === 0) return null
+    if (tail.count === 0 && !tail.isTorn) return null
     this.#tailBytes = tail.used
     try {
       if (tail.ackedCount < tail.count) tail.flush(this.#context, this.#directory, this.#durable)
@@ -348,59 +329,6 @@ export class MessageStore implements DirtyStore, BufferHolder {
     tail.discard(this.#context)
   }
 
-  #writeAcks(): StorageError | null {
-    const segments = this.#ackedSegments
-    let failure: StorageError | null = null
-    let kept = 0
-    for (let i = 0; i < segments.length; i++) {
-      const segment = segments[i]!
-      // Acks of messages that are not in the file must not be in the ack file: their positions may
-      // be given to other messages.
-      let isWritten = segment !== this.#tail.segment || this.#tail.count === 0
-      try {
-        if (isWritten) writePendingAcks(this.#context, segment)
-      } catch (error) {
-        isWritten = false
-        failure = asStorageError(error)
-      }
-      if (isWritten) segment.acksDirty = false
-      else segments[kept++] = segment
-    }
-    segments.length = kept
-    return failure
-  }
-
-  #removeFinished(): StorageError | null {
-    if (!this.#hasFinished) return null
-    this.#hasFinished = false
-    const segments = this.#segments
-    try {
-      for (let i = segments.length - 1; i >= 0; i--) {
-        const segment = segments[i]!
-        if (segment.isFinished && segment !== this.#reader.segment) this.#removeSegment(i)
-      }
-      return null
-    } catch (error) {
-      this.#hasFinished = true
-      return asStorageError(error)
-    }
-  }
-
-  #removeSegment(index: number): void {
-    const segment = this.#segments[index]!
-    removeSegmentFiles(this.#context, segment)
-    this.#segments.splice(index, 1)
-    this.#forgetAcks(segment)
-  }
-
-  #forgetAcks(segment: Segment): void {
-    segment.clearPending()
-    if (this.#ackSegment === segment) this.#ackSegment = null
-    if (!segment.acksDirty) return
-    segment.acksDirty = false
-    this.#ackedSegments.splice(this.#ackedSegments.indexOf(segment), 1)
-  }
-
   // ---- buffers
 
   /** Gives back chunks without unread messages; with `all`, also those that can be read again. */
@@ -413,12 +341,12 @@ export class MessageStore implements DirtyStore, BufferHolder {
       if (chunk !== null && reader.chunk === chunk) reader.forgetSource()
       if (chunk !== null) context.buffers.release(chunk)
     }
-    if (reader.holdsWindow && (all || this.readyCount === this.#requeuedCount))
+    if (reader.holdsWindow && (all || this.readyCount === this.requeuedCount))
       reader.releaseWindow(context)
     const requeued = this.#requeued
-    if (requeued !== null && (all || this.#requeuedCount === 0)) {
+    if (requeued !== null && (all || this.requeuedCount === 0)) {
       requeued.releaseWindow(context)
-      if (this.#requeuedCount === 0) this.#requeued = null
+      if (this.requeuedCount === 0) this.#requeued = null
     }
     if (this.#isHolder || !this.#holdsBuffers()) return
     this.#isHolder = true
@@ -453,29 +381,28 @@ export class MessageStore implements DirtyStore, BufferHolder {
     const tail = this.#tail
     const reader = this.#reader
     assert(tail.count === 0, "only a written tail can be reset")
-    try {
-      while (this.#segments.length > 0) this.#removeSegment(this.#segments.length - 1)
-    } catch (error) {
-      return asStorageError(error)
-    } finally {
-      const last = this.#segments.at(-1)
-      this.#releaseBuffers(true)
-      tail.takeChunk()
-      // If the disk refused, the last file that is left is closed: nothing more goes into it.
-      if (last !== undefined) last.sealed = true
-      tail.segment = null
-      reader.moveTo(last ?? null, last === undefined ? 0 : last.end)
-    }
-    return null
+    const error = this.#segments.removeAll(this.#context)
+    this.#releaseBuffers(true)
+    tail.takeChunk()
+    tail.segment = null
+    // If the disk refused, nothing more goes into the file that is left.
+    const last = this.#segments.list.at(-1)
+    if (last !== undefined) last.sealed = true
+    reader.moveTo(last ?? null, last === undefined ? 0 : last.end)
+    return error
   }
 
   /** Removes the files of a store that has no messages. True if nothing is left of it. */
   resetIfIdle(): boolean {
     if (this.#closed) return true
     if (this.readyCount > 0 || this.unackedCount > 0 || this.#dirty || this.failed) return false
-    const error = this.#reset()
-    if (error === null) return removeIfEmpty(this.#context, this.#directory)
-    this.#fail(error)
+    try {
+      const error = this.#reset()
+      if (error === null) return removeIfEmpty(this.#context, this.#directory)
+      this.#failNow(error)
+    } catch (error) {
+      this.#failNow(asStorageError(error))
+    }
     return false
   }
 
@@ -483,14 +410,15 @@ export class MessageStore implements DirtyStore, BufferHolder {
 
   /** Finds what an earlier process left in the directory. Throws only for bugs; damage is reported. */
   open(): RecoveryReport {
-    assert(this.#segments.length === 0 && this.#nextNumber === 1, "a store is opened once, unused")
+    const { list } = this.#segments
+    assert(list.length === 0 && this.#nextNumber === 1, "a store is opened once, unused")
     const report = new RecoveryReport()
-    recoverSegments(this.#context, this.#directory, this.#name, this.#segments, report)
+    recoverSegments(this.#context, this.#directory, this.#name, list, report)
     this.#nextNumber = report.highestNumber + 1
     this.readyCount = report.messageCount
     this.readyBytes = report.bodyBytes
-    const first = this.#segments[0]
-    const last = this.#segments.at(-1)
+    const first = list[0]
+    const last = list.at(-1)
     if (first !== undefined) this.#reader.moveTo(first, SEGMENT_HEADER_SIZE)
     if (last !== undefined && !last.sealed) this.#tail.begin(last)
     return report
@@ -505,16 +433,16 @@ export class MessageStore implements DirtyStore, BufferHolder {
       this.#context.log.error({ queue: this.#name, count }, "unwritten messages are lost")
       this.#tail.abandon()
     }
-    for (let i = 0; i < this.#segments.length; i++) this.#writeMeta(this.#segments[i]!)
+    for (const segment of this.#segments.list) this.#writeMeta(segment)
     this.#shut()
   }
 
   /** Removes all files. A store that is made for the same directory afterwards starts empty. */
   delete(): void {
     if (this.#closed) return
-    for (let i = 0; i < this.#segments.length; i++) {
-      this.#context.openFiles.forget(this.#segments[i]!.path)
-      this.#context.openFiles.forget(this.#segments[i]!.ackPath)
+    for (const segment of this.#segments.list) {
+      this.#context.openFiles.forget(segment.path)
+      this.#context.openFiles.forget(segment.ackPath)
     }
     this.#tail.abandon()
     this.#shut()
@@ -533,9 +461,7 @@ export class MessageStore implements DirtyStore, BufferHolder {
   #shut(): void {
     this.#closed = true
     this.#releaseBuffers(true)
-    this.#segments.length = 0
-    this.#ackedSegments.length = 0
-    this.#ackSegment = null
+    this.#segments.clear()
   }
 
   /** A boot without it scans the segment: no reason to fail. */
@@ -563,7 +489,7 @@ export class MessageStore implements DirtyStore, BufferHolder {
       const hint = this.#tailBytes
       return tail.makeRoom(context, this.#directory, this.#durable, this.#reader, size, hint)
     } catch (error) {
-      this.#fail(asStorageError(error))
+      this.#failNow(asStorageError(error))
       return false
     }
   }
@@ -576,10 +502,10 @@ export class MessageStore implements DirtyStore, BufferHolder {
     if (old !== null) {
       old.sealed = true
       this.#writeMeta(old)
-      if (old.isFinished) this.#hasFinished = true
+      if (old.isFinished) this.#segments.hasFinished = true
     }
     const segment = new Segment(this.directory, this.#nextNumber++)
-    this.#segments.push(segment)
+    this.#segments.list.push(segment)
     tail.begin(segment)
     if (this.#reader.segment === null) this.#reader.moveTo(segment, SEGMENT_HEADER_SIZE)
   }
@@ -591,7 +517,7 @@ export class MessageStore implements DirtyStore, BufferHolder {
       tail.park(this.#context, this.#directory, this.#durable, this.#reader)
       tail.writeThrough(this.#context, this.#directory, this.#durable, message)
     } catch (error) {
-      this.#fail(asStorageError(error))
+      this.#failNow(asStorageError(error))
       return false
     }
     assert(tail.segment !== null && tail.segment.size >= size, "what was written must be counted")
@@ -604,7 +530,7 @@ export class MessageStore implements DirtyStore, BufferHolder {
   // ---- reading, when the next message is not simply there
 
   #shiftRequeued(into: StoredMessage): boolean {
-    if (!this.#describeRequeued(into)) return this.#requeuedCount === 0 && this.shift(into)
+    if (!this.#describeRequeued(into)) return this.requeuedCount === 0 && this.shift(into)
     const bodySize = into.bodyEnd - into.bodyStart
     this.#popRequeued()
     this.readyCount--
@@ -616,21 +542,22 @@ export class MessageStore implements DirtyStore, BufferHolder {
 
   /** The lowest requeued message. Those that turn out to be damaged are given up on the way. */
   #describeRequeued(into: StoredMessage): boolean {
-    if (this.#isReadPaused()) return false
+    if (this.#guard.isPaused) return false
     const requeued = this.#requeued
-    while (requeued !== null && this.#requeuedCount > 0) {
-      const segment = this.#findAckSegment(requeued.heap.segment)
+    if (requeued === null) return false
+    while (this.requeuedCount > 0) {
+      const segment = this.#segments.find(requeued.heap.segment)
       try {
         if (requeued.describe(this.#context, segment, this.#reader, this.#tail, into)) {
           this.#noteRead()
           return true
         }
       } catch (error) {
-        if (!this.#readFailed(asStorageError(error))) return false
+        if (!this.#guard.noteFailure(asStorageError(error))) return false
       }
-      const { bodySize, position } = requeued.heap
+      const { bodySize } = requeued.heap
       this.#popRequeued()
-      this.#lose(segment, 1, bodySize, position)
+      this.#guard.lose(segment, 1, bodySize)
     }
     return false
   }
@@ -640,152 +567,54 @@ export class MessageStore implements DirtyStore, BufferHolder {
     assert(requeued !== null, "there must be a requeued message to take")
     requeued.bodyBytes -= requeued.heap.bodySize
     requeued.heap.pop()
-    this.#requeuedCount--
-    if (this.#requeuedCount === 0 && !this.#dirty) this.#markDirty()
+    this.requeuedCount--
+    if (this.requeuedCount === 0 && !this.#dirty) this.#markDirty()
   }
 
   /** Brings a whole message to the reader's cursor. */
   #prepareRead(): boolean {
-    if (this.#isReadPaused()) return false
+    if (this.#guard.isPaused) return false
     const reader = this.#reader
     try {
       for (;;) {
         const before = reader.segment
-        const state = reader.prepare(this.#context, this.#segments, this.#tail)
-        if (reader.segment !== before) this.#leave(before)
+        const state = reader.prepare(this.#context, this.#segments.list, this.#tail)
+        if (reader.segment !== before) this.noteFinished()
         if (state === READ_READY) {
           this.#noteRead()
           return true
         }
         if (state === READ_EMPTY) {
-          this.#correctCounts()
+          this.#guard.correctCounts()
           return false
         }
-        if (state === READ_UNVERIFIED) this.#verify()
-        else this.#repair()
+        if (state === READ_UNVERIFIED) this.#guard.verify()
+        else this.#guard.repair()
       }
     } catch (error) {
-      if (this.#readFailed(asStorageError(error))) this.#giveUpSegment()
+      if (this.#guard.noteFailure(asStorageError(error))) this.#guard.giveUpSegment()
       return false
     }
   }
 
-  #leave(segment: Segment | null): void {
-    this.#hasFinished = true
-    if (segment !== null && !this.#dirty) this.#markDirty()
+  /** Some segment may be done with: the end of the turn looks after it. */
+  noteFinished(): void {
+    this.#segments.hasFinished = true
+    if (!this.#dirty) this.#markDirty()
   }
 
   #noteRead(): void {
-    this.#readFailures = 0
-    this.#readRetryAtMs = 0
+    this.#guard.noteSuccess()
     if (!this.#dirty) this.#markDirty() // So that the end of the turn looks after the window.
-  }
-
-  #isReadPaused(): boolean {
-    return this.#readRetryAtMs > 0 && this.#context.clock.nowMs < this.#readRetryAtMs
-  }
-
-  /** The disk did not give what it should. True if it has been asked often enough. */
-  #readFailed(error: StorageError): boolean {
-    this.lastError = error
-    const { path, code } = error
-    const fields = { queue: this.#name, path, code, err: error }
-    this.#context.log.error(fields, "a segment cannot be read")
-    this.#readRetryAtMs = this.#context.clock.nowMs + READ_RETRY_MS
-    if (++this.#readFailures < READ_ATTEMPTS_MAX) return false
-    this.#readFailures = 0
-    this.#readRetryAtMs = 0
-    return true
-  }
-
-  /** Looks at what an earlier process wrote: what is damaged is set aside, what is settled is skipped. */
-  #verify(): void {
-    const reader = this.#reader
-    const segment = reader.segment!
-    const expectedCount = this.#aheadCount(segment)
-    const expectedBytes = this.#aheadBytes(segment)
-    const found = verifySegment(this.#context, this.#name, segment, reader.cursor)
-    segment.unverified = false
-    reader.releaseWindow(this.#context)
-    reader.setSkips(found.skips)
-    if (found.readyCount === expectedCount && found.readyBytes === expectedBytes) return
-    this.#lose(segment, expectedCount - found.readyCount, expectedBytes - found.readyBytes, 0)
-  }
-
-  /** What stands at the cursor is no message, in a file that is thought to be whole. */
-  #repair(): void {
-    const reader = this.#reader
-    const segment = reader.segment!
-    const at = reader.cursor
-    this.#verify()
-    if (reader.segment !== segment || reader.cursor !== at) return
-    // The file passes its checks but reads differently at times: do not try for ever.
-    if (this.#repairedAt === at) this.#giveUpSegment()
-    this.#repairedAt = at
   }
 
   #repairAtCursor(): boolean {
     try {
-      this.#repair()
+      this.#guard.repair()
       return true
     } catch (error) {
-      if (this.#readFailed(asStorageError(error))) this.#giveUpSegment()
+      if (this.#guard.noteFailure(asStorageError(error))) this.#guard.giveUpSegment()
       return false
     }
-  }
-
-  /** Nothing more is served of the segment's file from the cursor on. The file is kept. */
-  #giveUpSegment(): void {
-    const reader = this.#reader
-    const { segment } = reader
-    if (segment === null) return
-    const { cursor } = reader
-    const count = this.#aheadCount(segment)
-    const bytes = this.#aheadBytes(segment)
-    segment.unverified = false
-    segment.keepFile = true
-    reader.releaseWindow(this.#context)
-    reader.moveTo(segment, Math.max(cursor, segment.size))
-    this.#lose(segment, count, bytes, cursor)
-  }
-
-  /** Messages that were counted are not there. Negative if there are more than were counted. */
-  #lose(segment: Segment, count: number, bodyBytes: number, position: number): void {
-    segment.messageCount -= count
-    segment.bodyBytes -= bodyBytes
-    segment.metaWritten = false
-    this.readyCount -= count
-    this.readyBytes -= bodyBytes
-    if (count > 0) this.lostCount += count
-    const fields = { queue: this.#name, path: segment.path, position, count }
-    if (count > 0) this.#context.log.error(fields, "damaged messages are not served")
-    else this.#context.log.warn(fields, "the segment holds more messages than were counted")
-    this.#hasFinished = true
-    if (!this.#dirty) this.#markDirty()
-  }
-
-  /** Ready messages from the cursor on in the segment's file, where the cursor is; without the unwritten tail. */
-  #aheadCount(segment: Segment): number {
-    let count = this.readyCount - this.#requeuedCount - this.#tail.count
-    for (let i = this.#segments.length - 1; this.#segments[i] !== segment; i--)
-      count -= this.#segments[i]!.messageCount - this.#segments[i]!.ackedCount
-    return count
-  }
-
-  #aheadBytes(segment: Segment): number {
-    const requeuedBytes = this.#requeued === null ? 0 : this.#requeued.bodyBytes
-    let bytes = this.readyBytes - requeuedBytes - this.#tail.bodyBytes
-    for (let i = this.#segments.length - 1; this.#segments[i] !== segment; i--)
-      bytes -= this.#segments[i]!.bodyBytes - this.#segments[i]!.ackedBytes
-    return bytes
-  }
-
-  /** The reader is at the end: only requeued messages can be ready. Else a count was wrong. */
-  #correctCounts(): void {
-    if (this.readyCount === this.#requeuedCount) return
-    const fields = { queue: this.#name, count: this.readyCount - this.#requeuedCount }
-    this.#context.log.error(fields, "messages that were counted are not there")
-    this.readyCount = this.#requeuedCount
-    this.readyBytes = this.#requeued === null ? 0 : this.#requeued.bodyBytes
   }
 }

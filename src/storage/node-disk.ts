@@ -17,11 +17,12 @@ import {
   renameSync,
   rmdirSync,
   statfsSync,
+  statSync,
   unlinkSync,
   writeFileSync,
   writeSync,
 } from "node:fs"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { StorageError, type Disk } from "./disk.ts"
 import { takeLock, type LockFiles } from "./lock-file.ts"
 
@@ -135,11 +136,18 @@ export class NodeDisk implements Disk {
     })
   }
 
+  /** Not with the `recursive` option of mkdir: it never returns where the kernel makes no directories (/proc). */
   makeDirectory(path: string): void {
     try {
-      mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE })
+      mkdirSync(path, { mode: DIRECTORY_MODE })
     } catch (error) {
-      throw storageError(path, "make", error)
+      const code = errorCode(error)
+      if (code === "EEXIST" && isDirectory(path)) return
+      const parent = dirname(path)
+      if (code !== "ENOENT" || parent === path || isDirectory(parent))
+        throw storageError(path, "make", error)
+      this.makeDirectory(parent)
+      this.makeDirectory(path)
     }
   }
 
@@ -272,6 +280,10 @@ function succeeds(code: string, action: () => void): boolean {
     if (errorCode(error) === code) return false
     throw error
   }
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 }
 
 function storageError(path: string, action: string, cause: unknown): StorageError {

@@ -27,7 +27,13 @@ export function copyAside(disk: Disk, path: string, fd: number, start: number, e
 }
 
 /** Copies the range aside and makes it a hole. False if it is too small for one. Throws StorageError. */
-export function makeHole(disk: Disk, path: string, fd: number, start: number, end: number): boolean {
+export function makeHole(
+  disk: Disk,
+  path: string,
+  fd: number,
+  start: number,
+  end: number,
+): boolean {
   if (end - start < HOLE_SIZE_MIN) return false
   copyAside(disk, path, fd, start, end)
   const hole = encodeHole(end - start)

@@ -1,4 +1,4 @@
-import { loadAckFile, NO_ACKS } from "./ack-log.ts"
+import { loadAckFile, NO_ACKS, PRUNED_SUFFIX, pruneAckFile } from "./ack-log.ts"
 import type { AckFile } from "./ack-log.ts"
 import { StorageError } from "./disk.ts"
 import { readMeta, writeMetaFile } from "./meta-file.ts"
@@ -24,10 +24,10 @@ import type { StoreDirectory } from "./store-directory.ts"
  *   bad batches before a sound one               set aside, made a hole; the rest is served
  *   broken segment header                        repaired if a batch is sound, else set aside
  *   acks behind the end of the data              power loss kept the acks and not the messages: they
- *                                                are ignored, and the segment takes no more messages,
+ *                                                are removed, and the segment takes no more messages,
  *                                                whose positions they would settle
  *   overlapping acks                             counted by a scan
- *   torn or garbled ack entries                  ignored: those messages are delivered again
+ *   torn or garbled ack entries                  removed: those messages are delivered again
  *   acks or meta without msgs                    removed
  *   a file that the disk does not give           left alone and logged; the others are served
  */
@@ -124,7 +124,8 @@ function removeOrphan(
   name: string,
 ): void {
   const number = segmentNumber("acks", name) || segmentNumber("meta", name)
-  if (number === 0 || present.has(`msgs${name.slice(4)}`)) return
+  const isOrphan = number > 0 && !present.has(`msgs${name.slice(4)}`)
+  if (!isOrphan && !name.endsWith(PRUNED_SUFFIX)) return
   try {
     context.disk.remove(`${directory.path}/${name}`)
   } catch (error) {
@@ -159,11 +160,13 @@ function recoverSegment(
     segment.unverified = true
     const meta = segment.hasMetaFile ? disk.readFile(segment.metaPath) : null
     segment.metaWritten = meta !== null && readMeta(meta, segment.size, segment)
-    if (!segment.metaWritten && !rescan(context, queueName, segment, fd, report)) {
+    const scan = segment.metaWritten ? null : rescan(context, queueName, segment, fd, report)
+    if (scan !== null && scan.messageCount === 0) {
       removeFiles(context, segment)
       return false
     }
-    recoverAcks(context, queueName, segment, fd)
+    const isDamaged = scan !== null && scan.badRanges.length + scan.holeBytes > 0
+    recoverAcks(context, queueName, segment, fd, isDamaged)
   } finally {
     disk.close(fd)
   }
@@ -172,14 +175,14 @@ function recoverSegment(
   return false
 }
 
-/** Counts by reading, and cuts a torn end off. False if there is no sound batch. */
+/** Counts by reading, and cuts a torn end off. */
 function rescan(
   context: StoreContext,
   queueName: string,
   segment: Segment,
   fd: number,
   report: RecoveryReport,
-): boolean {
+): SegmentScan {
   const { disk, log } = context
   const { path, size } = segment
   const scan = scanSegment(disk, fd, size, { settled: NO_ACKS, cursor: 0 })
@@ -190,9 +193,12 @@ function rescan(
   segment.lastTimestampMs = scan.lastTimestampMs
   if (scan.messageCount === 0) {
     if (size > 0) copyAside(disk, path, fd, 0, size)
-    log.warn({ queue: queueName, path, bytes: size }, "a segment without a whole message was removed")
+    log.warn(
+      { queue: queueName, path, bytes: size },
+      "a segment without a whole message was removed",
+    )
     report.tornBytes += size
-    return false
+    return scan
   }
   if (!scan.headerIsValid) repairHeader(context, queueName, segment, fd)
   report.quarantinedBytes += setAside(context, queueName, segment, fd, scan)
@@ -204,7 +210,7 @@ function rescan(
     segment.size = scan.soundEnd
     segment.sealed = true
   }
-  return true
+  return scan
 }
 
 /** Makes holes of the bad ranges before the sound end; returns their bytes. */
@@ -234,7 +240,12 @@ function setAside(
   return bytes
 }
 
-function repairHeader(context: StoreContext, queueName: string, segment: Segment, fd: number): void {
+function repairHeader(
+  context: StoreContext,
+  queueName: string,
+  segment: Segment,
+  fd: number,
+): void {
   const header = Buffer.alloc(SEGMENT_HEADER_SIZE)
   header.writeUInt32LE(SEGMENT_MAGIC, 0)
   header.writeUInt32LE(SEGMENT_VERSION, 4)
@@ -247,27 +258,45 @@ function recoverAcks(
   queueName: string,
   segment: Segment,
   fd: number,
+  isDamaged: boolean,
 ): void {
   const acks = loadAckFile(context.disk, segment.ackPath, segment.number, segment.size)
   segment.ackFileSize = acks.size
   segment.ackedCount = acks.count
   segment.ackedBytes = acks.bodyBytes
-  if (acks.orphanCount > 0) segment.sealed = true
-  if (acks.badEntryCount + acks.orphanCount > 0) {
-    const { badEntryCount, orphanCount } = acks
-    const fields = { queue: queueName, path: segment.ackPath, badEntryCount, orphanCount }
-    context.log.warn(fields, "ack entries that a crash left behind are ignored")
-  }
-  if (!mustCount(acks, segment)) return
+  if (acks.badEntryCount + acks.orphanCount > 0) pruneAcks(context, queueName, segment, acks)
+  if (!isDamaged && !acks.overlaps && acks.count <= segment.messageCount) return
   const options = { settled: acks.ranges, cursor: 0 }
   const scan = scanSegment(context.disk, fd, segment.size, options)
-  segment.ackedCount = scan.settledCount
-  segment.ackedBytes = scan.settledBytes
+  // Settled messages that are in no sound batch any more count on both sides, so that the sums of the
+  // ack file stay right. Where its entries overlap, its sums mean nothing.
+  const lostCount = acks.overlaps ? 0 : acks.count - scan.settledCount
+  const lostBytes = acks.overlaps ? 0 : acks.bodyBytes - scan.settledBytes
+  segment.messageCount = scan.messageCount + lostCount
+  segment.bodyBytes = scan.bodyBytes + lostBytes
+  segment.ackedCount = scan.settledCount + lostCount
+  segment.ackedBytes = scan.settledBytes + lostBytes
+  segment.metaWritten = false
 }
 
-function mustCount(acks: AckFile, segment: Segment): boolean {
-  if (acks.overlaps || acks.count > segment.messageCount) return true
-  return acks.bodyBytes > segment.bodyBytes
+function pruneAcks(
+  context: StoreContext,
+  queueName: string,
+  segment: Segment,
+  acks: AckFile,
+): void {
+  const { disk, log } = context
+  const { badEntryCount, orphanCount } = acks
+  const fields = { queue: queueName, path: segment.ackPath, badEntryCount, orphanCount }
+  log.warn(fields, "ack entries that a crash left behind are ignored")
+  // Even if they cannot be removed, or come back: no message gets their positions.
+  if (orphanCount > 0) segment.sealed = true
+  try {
+    segment.ackFileSize = pruneAckFile(disk, segment.ackPath, segment.number, segment.size)
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error
+    log.warn({ ...fields, err: error }, "the ack file could not be replaced")
+  }
 }
 
 /** The messages first: removeSegmentFiles() says why. */

@@ -67,12 +67,7 @@ export class RequeueHeap {
   }
 }
 
-function isBefore(
-  segment: number,
-  position: number,
-  columns: Uint32Array,
-  other: number,
-): boolean {
+function isBefore(segment: number, position: number, columns: Uint32Array, other: number): boolean {
   const otherSegment = columns[other * STRIDE]!
   if (segment !== otherSegment) return segment < otherSegment
   return position < columns[other * STRIDE + 1]!

@@ -55,12 +55,15 @@ export function removeSegmentFiles(context: StoreContext, segment: Segment): voi
   if (segment.hasMetaFile) disk.remove(segment.metaPath)
 }
 
-/** Removes the directory of a store without segments. True unless something else is kept in it. */
+/**
+ * Removes the directory of a store without segments. False if something was set aside in it: it
+ * stays, and so must the store, because it knows which names are taken. Throws StorageError.
+ */
 export function removeIfEmpty(context: StoreContext, directory: StoreDirectory): boolean {
   const { disk } = context
   const names = disk.list(directory.path)
   if (names.length === 0) return true
-  for (const name of names) if (name !== QUEUE_NAME_FILE) return true
+  for (const name of names) if (name !== QUEUE_NAME_FILE) return false
   disk.removeTree(directory.path)
   directory.noteRemoval()
   return true

@@ -39,6 +39,8 @@ export interface ScanOptions {
   readonly settled: AckRanges
   /** Messages before it are not counted as ready. */
   readonly cursor: number
+  /** Gets the start and end of every message and of every batch. */
+  readonly borders?: Set<number>
 }
 
 export class SegmentScan {
@@ -64,7 +66,12 @@ export class SegmentScan {
 }
 
 /** Throws StorageError if the file cannot be read. */
-export function scanSegment(disk: Disk, fd: number, size: number, options: ScanOptions): SegmentScan {
+export function scanSegment(
+  disk: Disk,
+  fd: number,
+  size: number,
+  options: ScanOptions,
+): SegmentScan {
   return new Scanner(disk, fd, size, options).run()
 }
 
@@ -116,6 +123,7 @@ class Scanner {
       }
       const end = this.#batchAt(position)
       if (end > 0) {
+        this.#options.borders?.add(end)
         this.#keepBatch()
         position = end
         result.soundEnd = end
@@ -185,6 +193,7 @@ class Scanner {
     const offset = at - this.#start
     const bodySize = recordBodySize(this.#chunk, offset, size)
     if (bodySize < 0) return false
+    this.#options.borders?.add(at).add(at + size)
     this.#count++
     this.#bodyBytes += bodySize
     this.#lastTimestampMs = readTimestampMs(this.#chunk.view, offset)

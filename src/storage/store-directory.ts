@@ -56,6 +56,8 @@ export class StoreDirectory {
     context.commit.touchDirectory(this.path)
     if (!this.#isNew) return
     this.#isNew = false
+    // The name decides at boot whether the queue is still declared.
+    context.commit.touchFile(`${this.path}/${QUEUE_NAME_FILE}`)
     context.commit.touchDirectory(parentOf(this.path))
   }
 

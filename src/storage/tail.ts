@@ -71,6 +71,11 @@ export class Tail {
     return this.base + this.used
   }
 
+  /** A failed write may have left something behind the end of the file. */
+  get isTorn(): boolean {
+    return this.segment !== null && this.segment.torn
+  }
+
   /** Continues in another segment, without a chunk. */
   begin(segment: Segment): void {
     assert(this.chunk === null && this.count === 0, "a tail must be written before it moves on")
@@ -236,7 +241,10 @@ export class Tail {
   /** Forgets the batch: all of it is settled. The next messages take its positions. */
   discard(context: StoreContext): void {
     const { segment } = this
-    assert(segment !== null && this.count === this.ackedCount, "only settled messages are discarded")
+    assert(
+      segment !== null && this.count === this.ackedCount,
+      "only settled messages are discarded",
+    )
     segment.ackedCount -= this.ackedCount
     segment.ackedBytes -= this.ackedBytes
     this.used = this.batchPosition - this.base

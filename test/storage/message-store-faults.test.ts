@@ -56,7 +56,8 @@ class Workload {
     else if (kind < 15) this.settle((taken) => this.#ack(taken))
     else if (kind < 16) this.settle((taken) => requeue(this.store, taken))
     else if (kind < 19) this.endTurn()
-    else this.bed.buffers.sweep()
+    else if (random.chance(0.5)) this.bed.buffers.sweep()
+    else this.store.resetIfIdle()
   }
 
   publish(size: number): void {

@@ -20,6 +20,7 @@ interface Entry {
 }
 
 class Model {
+  disk = new FaultyDisk()
   bed: StoreBed
   store: MessageStore
   readonly #options: StoreBedOptions
@@ -30,7 +31,7 @@ class Model {
 
   constructor(options: StoreBedOptions) {
     this.#options = options
-    this.bed = new StoreBed(new FaultyDisk(), options)
+    this.bed = new StoreBed(this.disk, options)
     this.store = this.bed.store()
   }
 
@@ -101,7 +102,7 @@ class Model {
     const isReset = this.store.resetIfIdle()
     assert.ok(isEmpty || !isReset)
     if (!isReset) return
-    assert.deepEqual(this.bed.disk.list(STORE_DIRECTORY), [])
+    assert.deepEqual(this.disk.list(STORE_DIRECTORY), [])
     this.store = this.bed.store()
   }
 
@@ -111,12 +112,12 @@ class Model {
     this.#check()
     assert.equal(this.bed.buffers.inUseBytes, 0)
     for (const entry of this.#entries) this.#forget(entry)
-    this.#open(this.bed.disk)
+    this.#open(this.disk)
     this.verify()
   }
 
   kill(): void {
-    const disk = this.bed.disk as FaultyDisk
+    const { disk } = this
     const before = this.#entries
     this.#open(disk.crash("kill"))
     const found = this.bed.drain(this.store)
@@ -140,7 +141,8 @@ class Model {
     entry.taken = null
   }
 
-  #open(disk: FaultyDisk | StoreBed["disk"]): void {
+  #open(disk: FaultyDisk): void {
+    this.disk = disk
     this.bed = new StoreBed(disk, this.#options)
     const { store, report } = this.bed.open()
     this.store = store
@@ -159,7 +161,7 @@ class Model {
   }
 
   #check(): void {
-    const report = checkStore(this.bed.disk, STORE_DIRECTORY)
+    const report = checkStore(this.disk, STORE_DIRECTORY)
     assert.deepEqual(report.problems, [])
     assert.equal(report.readyCount, this.#ready().length + this.#unacked().length)
   }
@@ -172,7 +174,7 @@ class Model {
       this.#ready().map((entry) => entry.body),
     )
     this.bed.turn()
-    assert.deepEqual(checkStore(this.bed.disk, STORE_DIRECTORY).problems, [])
+    assert.deepEqual(checkStore(this.disk, STORE_DIRECTORY).problems, [])
     assert.deepEqual(
       this.bed.log.filter((entry) => entry.level === "error"),
       [],

@@ -51,6 +51,8 @@ export class StoreBed {
   readonly buffers: BufferPool
   readonly context: StoreContext
   readonly #dirty = new Set<DirtyStore>()
+  /** To be tried again. */
+  readonly #failed = new Set<DirtyStore>()
   readonly #into = new StoredMessage()
   /** Errors of rounds by their number. */
   readonly failedRounds = new Set<number>()
@@ -88,9 +90,13 @@ export class StoreBed {
 
   /** Ends the turn; returns the round that its persistent messages wait for. */
   turn(): number {
-    const dirty = [...this.#dirty]
+    const stores = new Set([...this.#dirty, ...this.#failed])
     this.#dirty.clear()
-    for (const store of dirty) store.write()
+    this.#failed.clear()
+    for (const store of stores) {
+      store.write()
+      if (store.failed) this.#failed.add(store)
+    }
     return this.commit.request()
   }
 
