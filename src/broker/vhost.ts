@@ -49,6 +49,7 @@ export interface VhostContext {
   openStore(queue: Queue): MessageStore
   /** Appends a frame to definitions.amqp; on disk before the next commit round ends. Throws StorageError. */
   logDefinition(frame: Buffer, isDeletion: boolean): void
+  stalled(queue: Queue): void
   wentEmpty(queue: Queue): void
 }
 
@@ -278,6 +279,10 @@ export class Vhost implements QueueContext, DefinitionSink {
 
   openStore(queue: Queue): MessageStore {
     return this.#context.openStore(queue)
+  }
+
+  stalled(queue: Queue): void {
+    this.#context.stalled(queue)
   }
 
   wentEmpty(queue: Queue): void {

@@ -290,7 +290,7 @@ export class RunningBroker {
     this.#clock.refresh()
     const { nowMs } = this.#clock
     for (const session of this.broker.connections) session.tick(nowMs)
-    for (const storage of this.#vhosts) storage.resetIdle()
+    for (const storage of this.#vhosts) storage.tick()
     if (this.#failedWritables.size > 0) this.#retryFailed()
   }
 

@@ -37,6 +37,7 @@ export class VhostStorage implements VhostContext, Writable {
   readonly #log: Logger
   /** Queues whose store went empty, to be looked at when they have been idle for a while. */
   readonly #emptied = new Set<Queue>()
+  readonly #stalled = new Set<Queue>()
   /** At most one per definition that there was when the log failed: declarations are refused. */
   #lateDeletions: Buffer[] = []
   #inTurn = false
@@ -125,6 +126,10 @@ export class VhostStorage implements VhostContext, Writable {
     return this.#newStore(queue, this.#directoryOf(queue))
   }
 
+  stalled(queue: Queue): void {
+    this.#stalled.add(queue)
+  }
+
   wentEmpty(queue: Queue): void {
     this.#emptied.add(queue)
   }
@@ -174,13 +179,14 @@ export class VhostStorage implements VhostContext, Writable {
 
   // ---- time
 
-  /** Gives back the files of queues that have been empty since the last call. */
-  resetIdle(): void {
+  /** About twice a second: gives back the files of queues that stay empty, tries stalled ones again. */
+  tick(): void {
+    for (const queue of this.#stalled) if (!queue.deleted) this.turn.markQueue(queue)
+    this.#stalled.clear()
     for (const queue of this.#emptied) {
       const { store } = queue
-      if (store === null || store.readyCount > 0 || store.unackedCount > 0)
-        this.#emptied.delete(queue)
-      else if (store.resetIfIdle()) {
+      if (store === null || store.readyCount > 0) this.#emptied.delete(queue)
+      else if (store.unackedCount === 0 && store.resetIfIdle()) {
         queue.store = null // An idle queue is its name and nothing else.
         this.#emptied.delete(queue)
       }

@@ -64,7 +64,8 @@ export class PublishRouteCache {
 /** Samples the words that differ between keys of one application: the first, a middle and the last. */
 function hash(chunk: Chunk, start: number, size: number): number {
   const { view } = chunk
-  if (size < 4) return (view.getUint16(start) * 31 + size) & (SLOT_COUNT - 1)
+  if (size < 4)
+    return (view.getUint16(start) * 31 + view.getUint16(start + size - 2) + size) & (SLOT_COUNT - 1)
   const first = view.getUint32(start)
   const middle = view.getUint32(start + ((size - 4) >> 1))
   const last = view.getUint32(start + size - 4)

@@ -36,16 +36,15 @@ for (const [name, acks] of [
   ["backwards", new Acks(COUNT, (index) => COUNT - 1 - index)],
 ] as const)
   test(`deliveries acknowledged ${name} cost nothing`, async () => {
-    const { harness, endTurn } = await openMeasured()
+    const { harness, queue, endTurn, deliverAll } = await openMeasured()
     harness.receive(methodFrame("basic.consume", 2, { queue: "q", consumerTag: "c" }))
     endTurn()
-    const queue = harness.vhost.queue("q", null)
     const channel = harness.connection.channels[2]!
     const bytes = publishes(COUNT, "x".repeat(16), true)
     let next = 1
     const perMessage = heapBytesPerOperation(COUNT, () => {
       harness.connection.onData(bytes)
-      while (queue.readyCount > 0) endTurn()
+      deliverAll()
       harness.connection.onData(acks.from(next))
       next += COUNT
       endTurn()

@@ -12,14 +12,13 @@ for (const [name, body] of [
   ["no bytes", ""],
 ] as const)
   test(`a message of ${name} is published and delivered without an allocation`, async () => {
-    const { harness, endTurn } = await openMeasured()
+    const { harness, queue, endTurn, deliverAll } = await openMeasured()
     harness.receive(methodFrame("basic.consume", 2, { queue: "q", consumerTag: "c", noAck: true }))
     endTurn()
-    const queue = harness.vhost.queue("q", null)
     const bytes = publishes(COUNT, body, true)
     const perMessage = heapBytesPerOperation(COUNT, () => {
       harness.connection.onData(bytes)
-      while (queue.readyCount > 0) endTurn()
+      deliverAll()
     })
     endTurn()
     assert.equal(queue.deliveredCount, queue.publishedCount)
@@ -28,8 +27,7 @@ for (const [name, body] of [
   })
 
 test("draining a filled queue allocates nothing per message", async () => {
-  const { harness, endTurn } = await openMeasured()
-  const queue = harness.vhost.queue("q", null)
+  const { harness, queue, endTurn, deliverAll } = await openMeasured()
   const bytes = publishes(COUNT, "x".repeat(16), true)
   const consume = methodFrame("basic.consume", 2, {
     queue: "q",
@@ -46,7 +44,7 @@ test("draining a filled queue allocates nothing per message", async () => {
   }
   const drain = (): void => {
     harness.connection.onData(consume)
-    while (queue.readyCount > 0) endTurn()
+    deliverAll()
     harness.connection.onData(cancel)
     endTurn()
   }

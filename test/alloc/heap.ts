@@ -8,6 +8,7 @@ import { MemoryDisk } from "../../src/storage/memory-disk.ts"
 import { MessageStore } from "../../src/storage/message-store.ts"
 import { OpenFiles } from "../../src/storage/open-files.ts"
 import type { StoreContext } from "../../src/storage/store-context.ts"
+import type { Queue } from "../../src/broker/queue/queue.ts"
 import type { Turn } from "../../src/broker/turn.ts"
 import { BufferPool } from "../../src/util/buffer-pool.ts"
 import { ManualClock } from "../../src/util/clock.ts"
@@ -32,8 +33,11 @@ export function heapBytesPerOperation(operationCount: number, run: () => void): 
 
 export interface Measured {
   readonly harness: Harness
+  readonly queue: Queue
   /** Ends the turn and lets the socket take what was written. */
   endTurn(): void
+  /** Ends turns until all is delivered. */
+  deliverAll(): void
 }
 
 /** A connection with channels 1 and 2, and a durable queue `q` whose store is on a disk in memory. */
@@ -56,20 +60,24 @@ export async function openMeasured(): Promise<Measured> {
       new MessageStore(context, `/memory/${name}`, { durable, name }),
   })
   turn = harness.turn
-  harness.declare("q")
+  const queue = harness.declare("q")
   const { transport } = harness
-  return {
-    harness,
-    endTurn: () => {
-      harness.endTurn()
-      // Without the copies that other tests look at.
-      while (transport.callbacks.length > 0) {
-        transport.writes.length = 0
-        transport.sent.length = 0
-        transport.callbacks.pop()!()
-      }
-    },
+  const endTurn = (): void => {
+    harness.endTurn()
+    // Without the copies that other tests look at.
+    while (transport.callbacks.length > 0) {
+      transport.writes.length = 0
+      transport.sent.length = 0
+      transport.callbacks.pop()!()
+    }
   }
+  const deliverAll = (): void => {
+    for (let left = 1000; queue.readyCount > 0; left--) {
+      assert.ok(left > 0 && harness.connection.isRunning, "the consumer takes no more")
+      endTurn()
+    }
+  }
+  return { harness, queue, endTurn, deliverAll }
 }
 
 /** So many equal publishes on channel 1 as one received chunk. */
@@ -78,7 +86,7 @@ export function publishes(count: number, body: string, persistent: boolean): Buf
   const one = Buffer.concat([
     methodFrame("basic.publish", 1, { exchange: "", routingKey: "q" }),
     writeContentHeaderFrame(1, body.length, properties),
-    writeFrame(3, 1, Buffer.from(body)),
+    body === "" ? Buffer.alloc(0) : writeFrame(3, 1, Buffer.from(body)),
   ])
   return Buffer.from(Buffer.concat(Array(count).fill(one)))
 }

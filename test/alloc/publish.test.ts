@@ -14,8 +14,7 @@ for (const [name, body, persistent] of [
   ["an empty message", "", true],
 ] as const)
   test(`parsing, routing and appending ${name} allocates nothing`, async () => {
-    const { harness, endTurn } = await openMeasured()
-    const queue = harness.vhost.queue("q", null)
+    const { harness, queue, endTurn } = await openMeasured()
     const bytes = publishes(COUNT, body, persistent)
     let published = 0
     const perMessage = heapBytesPerOperation(COUNT, () => {
@@ -31,8 +30,8 @@ for (const [name, body, persistent] of [
   })
 
 test("a publisher that alternates between keys and sizes allocates nothing either", async () => {
-  const { harness, endTurn } = await openMeasured()
-  harness.declare("r")
+  const { harness, queue, endTurn } = await openMeasured()
+  const other = harness.declare("r")
   const frames: Buffer[] = []
   for (let i = 0; i < COUNT; i++) {
     const body = Buffer.alloc(i % 50, 1)
@@ -41,22 +40,21 @@ test("a publisher that alternates between keys and sizes allocates nothing eithe
     if (body.length > 0) frames.push(writeFrame(3, 1, body))
   }
   const bytes = Buffer.concat(frames)
-  const queues = ["q", "r"].map((name) => harness.vhost.queue(name, null))
+  const queues = [queue, other]
   const perMessage = heapBytesPerOperation(COUNT, () => {
     harness.connection.onData(bytes)
     endTurn()
     for (const queue of queues) queue.purge()
     endTurn()
   })
-  assert.equal(queues[0]!.publishedCount, queues[1]!.publishedCount)
+  assert.equal(queue.publishedCount, other.publishedCount)
   assert.ok(perMessage < 1, `${perMessage.toFixed(2)} bytes per message`)
 })
 
 test("publisher confirms cost nothing per message", async () => {
-  const { harness, endTurn } = await openMeasured()
+  const { harness, queue, endTurn } = await openMeasured()
   harness.receive(methodFrame("confirm.select", 1))
   endTurn()
-  const queue = harness.vhost.queue("q", null)
   const bytes = publishes(COUNT, "x".repeat(16), true)
   const channel = harness.connection.channels[1]
   const perMessage = heapBytesPerOperation(COUNT, () => {

@@ -20,7 +20,10 @@ import { HANDSHAKE, SESSIONS } from "./sessions.ts"
 const PARALLEL = 8
 const BATCHES_BETWEEN_CHECKS = 10
 const HEAP_GROWTH_MAX_BYTES = 24 * 2 ** 20
+const METHOD = 1
 const CONNECTION_CLOSE = 0x000a0032
+const BASIC_ACK = "3c0050"
+const BASIC_DELIVER = "3c003c"
 const INTERNAL_ERROR = 541
 const PROTOCOL_HEADER_START = "AMQP"
 
@@ -105,7 +108,7 @@ function readFrames(bytes: Buffer): ReceivedFrame[] {
 function checkAnswer(bytes: Buffer, pieces: readonly Buffer[]): void {
   const sent = (): string => Buffer.concat(pieces).toString("hex")
   for (const { type, payload } of readFrames(bytes)) {
-    if (type !== 1 || payload.readUInt32BE() !== CONNECTION_CLOSE) continue
+    if (type !== METHOD || payload.readUInt32BE() !== CONNECTION_CLOSE) continue
     const code = payload.readUInt16BE(4)
     const text = payload.toString("utf8", 7, 7 + payload[6]!)
     assert.notEqual(code, INTERNAL_ERROR, `${text}, after ${sent()}`)
@@ -162,19 +165,20 @@ test("replies do not depend on where the bytes are cut", async () => {
       [Buffer.concat(script)],
     ]) {
       const cut = readFrames(await play(pieces, true))
-      assert.deepEqual(
-        cut.map(describeFrame).toSorted(),
-        whole.map(describeFrame).toSorted(),
-        `session ${String(index)}`,
-      )
+      assert.deepEqual(describeReplies(cut), describeReplies(whole), `session ${String(index)}`)
     }
   }
 })
 
-/** Type, channel and method: names that the server makes up differ from run to run. */
-function describeFrame({ type, channel, payload }: ReceivedFrame): string {
-  const method = type === 1 ? payload.readUInt32BE().toString(16) : String(payload.length)
-  return `${String(type)} ${String(channel)} ${method}`
+/**
+ * Channel and method of the replies in their order. How many confirms and deliveries there are
+ * before the channel closes depends on the turns of the event loop, so they do not count.
+ */
+function describeReplies(frames: readonly ReceivedFrame[]): string[] {
+  return frames
+    .filter(({ type }) => type === METHOD)
+    .map(({ channel, payload }) => `${String(channel)} ${payload.readUInt32BE().toString(16)}`)
+    .filter((reply) => !reply.endsWith(BASIC_ACK) && !reply.endsWith(BASIC_DELIVER))
 }
 
 test("nothing that a client sends disturbs the broker", async () => {

@@ -21,6 +21,8 @@ export interface QueueContext {
   openStore(queue: Queue): MessageStore
   /** The last consumer of an auto-delete queue has left. */
   deleteQueue(queue: Queue): void
+  /** The store cannot read at present: delivery is to be tried again in a while. */
+  stalled(queue: Queue): void
   /** The store went empty: it may give its files back when it stays so. */
   wentEmpty(queue: Queue): void
 }
@@ -109,7 +111,10 @@ export class Queue {
     while (count < limit && store.readyCount > 0) {
       const subscriber = dispatcher.next()
       if (subscriber === null) break
-      if (!store.shift(delivered)) break
+      if (!store.shift(delivered)) {
+        if (store.readyCount > 0) this.#context.stalled(this)
+        break
+      }
       count++
       if (delivered.redelivered) this.redeliveredCount++
       subscriber.deliver(delivered)

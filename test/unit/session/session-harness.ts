@@ -79,6 +79,7 @@ export class Harness {
         this.definitions.push(frame)
         this.commit.isTouched = true
       },
+      stalled: () => {},
       wentEmpty: () => {},
     })
     this.broker = new Broker({
