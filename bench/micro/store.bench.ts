@@ -1,6 +1,7 @@
 /**
- * Nanoseconds per append, shift and ack of a message store, in the three ways in which a queue is
- * used. Prints a checksum of the work, so that a faster run that does less shows.
+ * Nanoseconds per append, shift and ack of a message store, in the ways in which a queue is used.
+ * The median of all turns, which a busy machine disturbs least. Prints a sum of the work, so that a
+ * faster run that does less shows.
  *
  *   node bench/micro/store.bench.ts [messages]
  */
@@ -17,91 +18,83 @@ const count = Number(process.argv[2] ?? 4_000_000)
 /** What one turn of the broker reads from a socket, in messages of 16 bytes. */
 const TURN = 2000
 
-interface Times {
-  append: number
-  shift: number
-  ack: number
-  write: number
-}
-
 const into = new StoredMessage()
 const message = incoming(Buffer.alloc(16, "x"), { key: "load" })
+const positions = new Uint32Array(TURN)
+const segments = new Uint32Array(TURN)
 let sum = 0
 
-function now(): number {
-  return performance.now() * 1e6
+/** Time per message of every turn, by kind of work. */
+class Times {
+  readonly #samples = new Map<string, number[]>()
+
+  add(kind: string, startMs: number): void {
+    const samples = this.#samples.get(kind) ?? []
+    samples.push(((performance.now() - startMs) * 1e6) / TURN)
+    this.#samples.set(kind, samples)
+  }
+
+  print(name: string): void {
+    const parts = [...this.#samples].map(([kind, samples]) => {
+      const median = samples.toSorted((left, right) => left - right)[samples.length >> 1]!
+      return `${kind} ${median.toFixed(1).padStart(6)}`
+    })
+    console.log(`${name.padEnd(28)} ${parts.join("   ")} ns`)
+  }
 }
 
 function append(store: MessageStore, times: Times): void {
-  const start = now()
+  const start = performance.now()
   for (let i = 0; i < TURN; i++) if (!store.append(message)) throw new Error("refused")
-  times.append += now() - start
+  times.add("append", start)
 }
 
-const positions = new Uint32Array(TURN)
-const segments = new Uint32Array(TURN)
-
 function shiftAndAck(store: MessageStore, times: Times): void {
-  let start = now()
+  let start = performance.now()
   for (let i = 0; i < TURN; i++) {
     if (!store.shift(into)) throw new Error("nothing there")
     positions[i] = into.position
     segments[i] = into.segment
     sum += into.bodyEnd - into.bodyStart + into.propertiesEnd - into.routeStart
   }
-  times.shift += now() - start
-  start = now()
+  times.add("shift", start)
+  start = performance.now()
   for (let i = 0; i < TURN; i++) store.ack(segments[i]!, positions[i]!, into.size, 16)
-  times.ack += now() - start
+  times.add("ack", start)
 }
 
 function write(bed: StoreBed, times: Times): void {
-  const start = now()
+  const start = performance.now()
   bed.turn()
-  times.write += now() - start
+  times.add("write", start)
 }
 
-function perMessage(total: number): string {
-  return (total / count).toFixed(1).padStart(6)
-}
-
-function report(name: string, times: Times): void {
-  console.log(
-    `${name.padEnd(34)} append ${perMessage(times.append)}  shift ${perMessage(times.shift)}` +
-      `  ack ${perMessage(times.ack)}  write ${perMessage(times.write)} ns`,
-  )
-}
-
-function throughTail(bed: StoreBed, name: string): void {
-  const store = bed.store()
-  const times = { append: 0, shift: 0, ack: 0, write: 0 }
+function throughTail(name: string, bed: StoreBed, store: MessageStore): void {
+  const times = new Times()
   for (let done = 0; done < count; done += TURN) {
     append(store, times)
     shiftAndAck(store, times)
     write(bed, times)
   }
-  report(name, times)
-  store.delete()
+  times.print(`${name}, at once`)
 }
 
-function fillAndDrain(bed: StoreBed, store: MessageStore, name: string): void {
-  const times = { append: 0, shift: 0, ack: 0, write: 0 }
+function fillAndDrain(name: string, bed: StoreBed, store: MessageStore): void {
+  const fill = new Times()
   for (let done = 0; done < count; done += TURN) {
-    append(store, times)
-    write(bed, times)
+    append(store, fill)
+    write(bed, fill)
   }
-  report(`${name}, fill`, times)
-  const drain = { append: 0, shift: 0, ack: 0, write: 0 }
+  fill.print(`${name}, fill`)
+  const drain = new Times()
   for (let done = 0; done < count; done += TURN) {
     shiftAndAck(store, drain)
     write(bed, drain)
   }
-  report(`${name}, drain`, drain)
-  store.delete()
+  drain.print(`${name}, drain`)
 }
 
-function requeueAll(bed: StoreBed): void {
-  const store = bed.store()
+function requeueAll(bed: StoreBed, store: MessageStore): void {
   const each = Math.min(count, 100_000)
   for (let i = 0; i < each; i++) store.append(message)
   const taken: number[] = []
@@ -109,34 +102,39 @@ function requeueAll(bed: StoreBed): void {
     store.shift(into)
     taken.push(into.segment, into.position)
   }
-  let start = now()
+  bed.turn()
+  const startMs = performance.now()
   for (let i = 0; i < each; i++) {
     const at = ((i * 7919) % each) * 2
     store.requeue(taken[at]!, taken[at + 1]!, into.size, 16)
   }
-  const requeued = (now() - start) / 1e6
-  start = now()
+  const middleMs = performance.now()
   for (let i = 0; i < each; i++) if (!store.shift(into)) throw new Error("nothing there")
-  const shifted = (now() - start) / 1e6
+  const endMs = performance.now()
   console.log(
-    `requeue of ${each} in any order: ${requeued.toFixed(1)} ms, shift ${shifted.toFixed(1)} ms`,
+    `${each} requeued in any order: ${(middleMs - startMs).toFixed(1)} ms,` +
+      ` taken again: ${(endMs - middleMs).toFixed(1)} ms`,
   )
   store.delete()
 }
 
-const directory = mkdtempSync(join(tmpdir(), "sluice-bench-"))
+function open(disk: MemoryDisk | NodeDisk, directory: string): [StoreBed, MessageStore] {
+  const bed = new StoreBed(disk, { sync: false })
+  return [bed, bed.store(true, directory)]
+}
+
+const root = mkdtempSync(join(tmpdir(), "sluice-bench-"))
 try {
   // The first round warms up: only the second counts.
   for (const round of ["warm-up", "measured"]) {
     console.log(round)
-    throughTail(new StoreBed(new MemoryDisk(), { sync: false }), "memory, consumed at once")
-    const memory = new StoreBed(new MemoryDisk(), { sync: false })
-    fillAndDrain(memory, memory.store(), "memory")
-    const bed = new StoreBed(new NodeDisk(), { sync: false })
-    fillAndDrain(bed, bed.store(true, join(directory, "queue")), "disk")
-    requeueAll(memory)
+    throughTail("memory", ...open(new MemoryDisk(), "/queue"))
+    fillAndDrain("memory", ...open(new MemoryDisk(), "/queue"))
+    throughTail("disk", ...open(new NodeDisk(), join(root, round, "at-once")))
+    fillAndDrain("disk", ...open(new NodeDisk(), join(root, round, "drain")))
+    requeueAll(...open(new MemoryDisk(), "/queue"))
   }
   console.log(`work ${sum}`)
 } finally {
-  rmSync(directory, { recursive: true, force: true })
+  rmSync(root, { recursive: true, force: true })
 }

@@ -22,6 +22,7 @@ import { asStorageError, removeIfEmpty } from "./segment-files.ts"
 import { SegmentSet } from "./segment-set.ts"
 import { Segment } from "./segment.ts"
 import type { DirtyStore, StoreContext } from "./store-context.ts"
+import { deleteStoreDirectory, REMOVALS_MAX } from "./store-deletion.ts"
 import { StoreDirectory } from "./store-directory.ts"
 import { Tail } from "./tail.ts"
 
@@ -180,6 +181,7 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
 
   /** Settles a message that shift() handed out. */
   ack(segmentNumber: number, position: number, size: number, bodySize: number): void {
+    if (this.#closed) return // Consumers may outlive the store: their messages come again.
     assert(this.unackedCount > 0, "only messages that were handed out can be settled")
     const segments = this.#segments
     segments.settle(segments.find(segmentNumber), position, size, bodySize)
@@ -190,6 +192,7 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
 
   /** Puts a message that shift() handed out back to its place in the order. */
   requeue(segmentNumber: number, position: number, size: number, bodySize: number): void {
+    if (this.#closed) return
     assert(this.unackedCount > 0, "only messages that were handed out can come back")
     this.#segments.find(segmentNumber) // It must be there.
     this.unackedCount--
@@ -205,7 +208,7 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
   /** Settles all ready messages and returns how many there were. Handed-out ones stay. */
   purge(): number {
     const count = this.readyCount
-    if (count === 0) return 0
+    if (count === 0 || this.#closed) return 0
     this.#purgeRequeued()
     this.#purgeAhead()
     this.readyCount = 0
@@ -275,6 +278,8 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
     this.#releaseBuffers(this.#context.buffers.underPressure)
     if (error === null) this.#succeed()
     else this.#fail(error)
+    // There are more segments to remove than one turn should take the time for.
+    if (error === null && this.#segments.hasFinished) this.#markDirty()
   }
 
   #succeed(): void {
@@ -373,7 +378,7 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
     if (this.readyCount > 0 || this.unackedCount > 0) return null
     const { segment } = this.#tail
     if (segment === null || segment.size < RESET_SIZE_MIN) return null
-    return this.#reset()
+    return this.#segments.list.length > REMOVALS_MAX ? null : this.#reset()
   }
 
   /** Removes all segments of a store without messages. */
@@ -396,6 +401,7 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
   resetIfIdle(): boolean {
     if (this.#closed) return true
     if (this.readyCount > 0 || this.unackedCount > 0 || this.#dirty || this.failed) return false
+    if (this.#segments.list.length > REMOVALS_MAX) return false
     try {
       const error = this.#reset()
       if (error === null) return removeIfEmpty(this.#context, this.#directory)
@@ -440,7 +446,9 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
   /** Removes all files. A store that is made for the same directory afterwards starts empty. */
   delete(): void {
     if (this.#closed) return
-    for (const segment of this.#segments.list) {
+    const { list } = this.#segments
+    const { length } = list
+    for (const segment of list) {
       this.#context.openFiles.forget(segment.path)
       this.#context.openFiles.forget(segment.ackPath)
     }
@@ -450,7 +458,7 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
     this.readyCount = 0
     this.readyBytes = 0
     try {
-      this.#context.disk.removeTree(this.directory)
+      deleteStoreDirectory(this.#context, this.directory, length)
     } catch (error) {
       // What is left is removed at the next boot, because no definition knows it.
       const { path, code } = asStorageError(error)
@@ -461,6 +469,7 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
   #shut(): void {
     this.#closed = true
     this.#releaseBuffers(true)
+    this.#context.buffers.unhold(this)
     this.#segments.clear()
   }
 
@@ -480,8 +489,7 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
   /** Room for the message in the tail's chunk. False if it has to be written through, or refused. */
   #makeRoom(size: number): boolean {
     const tail = this.#tail
-    assert(size <= RECORD_SIZE_MAX, "messages are smaller than a segment can be")
-    if (this.#closed) return false
+    if (this.#closed || size > RECORD_SIZE_MAX) return false
     const context = this.#context
     try {
       if (!tail.fits(size, context.segmentSizeBytes)) this.#roll()
@@ -511,7 +519,7 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
   }
 
   #appendThrough(message: IncomingMessage, size: number, bodySize: number): boolean {
-    if (this.failed || this.#closed) return false
+    if (this.failed || this.#closed || size > RECORD_SIZE_MAX) return false
     const tail = this.#tail
     try {
       tail.park(this.#context, this.#directory, this.#durable, this.#reader)
@@ -542,7 +550,7 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
 
   /** The lowest requeued message. Those that turn out to be damaged are given up on the way. */
   #describeRequeued(into: StoredMessage): boolean {
-    if (this.#guard.isPaused) return false
+    if (this.#closed || this.#guard.isPaused) return false
     const requeued = this.#requeued
     if (requeued === null) return false
     while (this.requeuedCount > 0) {
@@ -573,7 +581,7 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
 
   /** Brings a whole message to the reader's cursor. */
   #prepareRead(): boolean {
-    if (this.#guard.isPaused) return false
+    if (this.#closed || this.#guard.isPaused) return false
     const reader = this.#reader
     try {
       for (;;) {

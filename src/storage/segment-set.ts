@@ -4,6 +4,7 @@ import { asStorageError, removeSegmentFiles, writePendingAcks } from "./segment-
 import { findSegment } from "./segment.ts"
 import type { Segment } from "./segment.ts"
 import type { StoreContext } from "./store-context.ts"
+import { REMOVALS_MAX } from "./store-deletion.ts"
 import type { Tail } from "./tail.ts"
 
 /**
@@ -94,14 +95,23 @@ export class SegmentSet {
     return failure
   }
 
-  /** Removes the segments that have nothing left but settled messages; not the reader's. */
+  /**
+   * Removes segments that have nothing left but settled messages; not the reader's. If these are many,
+   * `hasFinished` stays true: the rest is for the next turn.
+   */
   removeFinished(context: StoreContext, read: Segment | null): StorageError | null {
     if (!this.hasFinished) return null
     this.hasFinished = false
+    let left = REMOVALS_MAX
     try {
       for (let i = this.list.length - 1; i >= 0; i--) {
         const segment = this.list[i]!
-        if (segment.isFinished && segment !== read) this.#remove(context, i)
+        if (!segment.isFinished || segment === read) continue
+        if (left-- === 0) {
+          this.hasFinished = true
+          break
+        }
+        this.#remove(context, i)
       }
       return null
     } catch (error) {

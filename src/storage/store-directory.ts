@@ -39,9 +39,11 @@ export class StoreDirectory {
     this.#isReady = true
   }
 
-  /** It was found with this content at boot. */
+  /** It was found with this content at boot. Nobody knows whether the names were ever synced. */
   adopt(names: readonly string[]): void {
     this.#isReady = names.includes(QUEUE_NAME_FILE)
+    this.#isNew = true
+    this.#isChanged = true
   }
 
   /** A file was made in it. */

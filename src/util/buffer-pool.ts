@@ -40,7 +40,7 @@ export class BufferPool {
   readonly #free: Chunk[][] = Array.from({ length: CLASS_COUNT }, () => [])
   /** A chunk released twice would end up in two stores: worth a set, at once per turn and store. */
   readonly #lent = new Set<Chunk>()
-  #holders: BufferHolder[] = []
+  readonly #holders = new Set<BufferHolder>()
   readonly #keepBytes: number
   readonly #softBytes: number
   readonly #limitBytes: number
@@ -78,20 +78,20 @@ export class BufferPool {
     this.#free[classOf(size)]!.push(chunk)
   }
 
-  /** Puts the holder on the list that sweep() visits. Once, until its releaseIdleBuffers() says false. */
+  /** Lets sweep() visit the holder, until its releaseIdleBuffers() says false. */
   hold(holder: BufferHolder): void {
-    this.#holders.push(holder)
+    this.#holders.add(holder)
+  }
+
+  /** The holder is gone. */
+  unhold(holder: BufferHolder): void {
+    this.#holders.delete(holder)
   }
 
   /** Lets holders give back what they did not use since the last sweep; call it about once a second. */
   sweep(): void {
-    const holders = this.#holders
-    let kept = 0
-    for (let i = 0; i < holders.length; i++) {
-      const holder = holders[i]!
-      if (holder.releaseIdleBuffers()) holders[kept++] = holder
-    }
-    holders.length = kept
+    for (const holder of this.#holders)
+      if (!holder.releaseIdleBuffers()) this.#holders.delete(holder)
   }
 }
 

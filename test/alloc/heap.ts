@@ -16,19 +16,34 @@ import { silentLogger } from "../../src/util/logger.ts"
 import { writeContentHeaderFrame, writeFrame } from "../../src/amqp/frames.ts"
 import { methodFrame } from "../support/wire-frames.ts"
 import { Harness } from "../unit/session/session-harness.ts"
+import { FakeTransport } from "../unit/session/support.ts"
 
-/** Runs of `run` before the optimising compiler has finished. */
-const WARM_UP_COUNT = 60
+/**
+ * The smallest object has 16 bytes, so below 3 there is none per message. What is left is what every
+ * turn, every chunk of 128 KiB for the socket and every write of a store cost.
+ */
+export const BYTES_PER_MESSAGE_MAX = 3
 
-/** `run` does `operationCount` operations. */
+const WINDOW_COUNT_MAX = 10
+const WINDOW_OPERATIONS = 200_000
+
+/**
+ * `run` does `operationCount` operations. The best of some windows of 200,000: while the optimising
+ * compiler still works, its own memory is counted too, but what the code allocates is in all of them.
+ */
 export function heapBytesPerOperation(operationCount: number, run: () => void): number {
   assert.ok(globalThis.gc !== undefined, "run with --expose-gc")
-  for (let i = 0; i < WARM_UP_COUNT; i++) run()
-  globalThis.gc()
-  const runCount = Math.ceil(200_000 / operationCount)
-  const before = process.memoryUsage().heapUsed
-  for (let i = 0; i < runCount; i++) run()
-  return (process.memoryUsage().heapUsed - before) / (runCount * operationCount)
+  const runCount = Math.ceil(WINDOW_OPERATIONS / operationCount)
+  let best = Number.POSITIVE_INFINITY
+  globalThis.gc() // Not before each window: it makes the compiler start over.
+  for (let window = 0; window < WINDOW_COUNT_MAX && best >= BYTES_PER_MESSAGE_MAX / 3; window++) {
+    const before = process.memoryUsage().heapUsed
+    for (let i = 0; i < runCount; i++) run()
+    const used = process.memoryUsage().heapUsed - before
+    // Less than before: a collection fell into the window.
+    if (used >= 0) best = Math.min(best, used / (runCount * operationCount))
+  }
+  return best
 }
 
 export interface Measured {
@@ -40,9 +55,23 @@ export interface Measured {
   deliverAll(): void
 }
 
-/** A connection with channels 1 and 2, and a durable queue `q` whose store is on a disk in memory. */
-export async function openMeasured(): Promise<Measured> {
-  const disk = new MemoryDisk()
+/** Forgets what is written, so that only the broker's own memory is measured. */
+class ForgetfulDisk extends MemoryDisk {
+  override write(): void {}
+}
+
+class ForgetfulTransport extends FakeTransport {
+  override write(_bytes: Uint8Array, done: () => void): void {
+    this.callbacks.push(done)
+  }
+}
+
+/**
+ * A connection with channels 1 and 2, and a durable queue `q` with a store. Only a store that is
+ * read after its messages have left memory needs `keepsFiles`.
+ */
+export async function openMeasured(keepsFiles = false): Promise<Measured> {
+  const disk = keepsFiles ? new MemoryDisk() : new ForgetfulDisk()
   const openFiles = new OpenFiles(disk)
   let turn: Turn | null = null
   const context: StoreContext = {
@@ -55,21 +84,17 @@ export async function openMeasured(): Promise<Measured> {
     log: silentLogger,
     markDirty: (store) => turn?.markWritable(store),
   }
+  const transport = new ForgetfulTransport()
   const harness = await Harness.open({
+    transport,
     openStore: ({ name, durable }) =>
       new MessageStore(context, `/memory/${name}`, { durable, name }),
   })
   turn = harness.turn
   const queue = harness.declare("q")
-  const { transport } = harness
   const endTurn = (): void => {
     harness.endTurn()
-    // Without the copies that other tests look at.
-    while (transport.callbacks.length > 0) {
-      transport.writes.length = 0
-      transport.sent.length = 0
-      transport.callbacks.pop()!()
-    }
+    while (transport.callbacks.length > 0) transport.callbacks.pop()!()
   }
   const deliverAll = (): void => {
     for (let left = 1000; queue.readyCount > 0; left--) {

@@ -8,6 +8,7 @@ import { readdirSync } from "node:fs"
 import { createConnection } from "node:net"
 import type { Socket } from "node:net"
 import { after, before, test } from "node:test"
+import { inspect } from "node:util"
 import { connect } from "amqplib"
 import { startBroker } from "../../src/server/start-broker.ts"
 import type { RunningBroker } from "../../src/server/start-broker.ts"
@@ -105,12 +106,16 @@ function readFrames(bytes: Buffer): ReceivedFrame[] {
   return frames
 }
 
+/** How often a connection was closed with which code: shows how deep the cases reach. */
+const closeCodes = new Map<number, number>()
+
 function checkAnswer(bytes: Buffer, pieces: readonly Buffer[]): void {
   const sent = (): string => Buffer.concat(pieces).toString("hex")
   for (const { type, payload } of readFrames(bytes)) {
     if (type !== METHOD || payload.readUInt32BE() !== CONNECTION_CLOSE) continue
     const code = payload.readUInt16BE(4)
     const text = payload.toString("utf8", 7, 7 + payload[6]!)
+    closeCodes.set(code, (closeCodes.get(code) ?? 0) + 1)
     assert.notEqual(code, INTERNAL_ERROR, `${text}, after ${sent()}`)
     assert.ok(code >= 320 && code <= 541, `${String(code)} ${text}, after ${sent()}`)
   }
@@ -205,7 +210,7 @@ test("nothing that a client sends disturbs the broker", async () => {
     }
   }
   await checkHealth()
-  console.log(`fuzz: ${String(cases)} sessions`)
+  console.log(`fuzz: ${String(cases)} sessions, closed with ${inspect(closeCodes)}`)
   await eventually(() => assert.ok(openFileCount() <= filesBefore, "sockets or files stay open"))
   const growth = (await heapUsed()) - heapBefore
   assert.ok(growth < HEAP_GROWTH_MAX_BYTES, `the heap grew by ${String(growth)} bytes`)

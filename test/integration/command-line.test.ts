@@ -10,7 +10,7 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs"
-import { createServer } from "node:net"
+import { createConnection, createServer } from "node:net"
 import { join } from "node:path"
 import { test } from "node:test"
 import type { TestContext } from "node:test"
@@ -18,8 +18,9 @@ import { connect } from "amqplib"
 import type { ChannelModel } from "amqplib"
 import { BrokerProcess, brokerArguments } from "../support/broker-process.ts"
 import type { BrokerProcessOptions } from "../support/broker-process.ts"
-import { within } from "../support/eventually.ts"
+import { eventually, within } from "../support/eventually.ts"
 import { temporaryDirectory } from "../support/temporary-directory.ts"
+import { WireClient } from "../support/wire-client.ts"
 
 interface Outcome {
   readonly status: number | null
@@ -55,6 +56,16 @@ async function client(broker: BrokerProcess): Promise<ChannelModel> {
   const connection = await connect(broker.url)
   connection.on("error", () => {})
   return connection
+}
+
+/** Rejects if nobody listens. */
+async function probePort(port: number): Promise<void> {
+  const socket = createConnection(port, "127.0.0.1")
+  try {
+    await once(socket, "connect")
+  } finally {
+    socket.destroy()
+  }
 }
 
 function oneLine(text: string): string {
@@ -161,23 +172,13 @@ for (const signal of ["SIGTERM", "SIGINT"] as const)
 
 test("a second signal does not wait for a client that keeps silent", async (context) => {
   const broker = await start(context)
-  const connection = await client(broker)
-  Object(connection.connection).stream.pause() // It will not answer connection.close.
+  const silent = await WireClient.open(broker.port) // It does not answer connection.close by itself.
   broker.child.kill("SIGTERM")
-  const stillThere = broker.exited()
-  const poke = (): void => void broker.child.kill("SIGTERM")
   // The first signal is being handled once the port is closed.
-  for (let isOpen = true; isOpen;)
-    isOpen = await connect(broker.url).then(
-      async (extra) => {
-        await extra.close().catch(() => {})
-        return true
-      },
-      () => false,
-    )
-  poke()
-  assert.equal((await within(stillThere, "the exit", 3000)).code, 1)
-  Object(connection.connection).stream.destroy(new Error("cut"))
+  await eventually(() => assert.rejects(probePort(broker.port)))
+  broker.child.kill("SIGTERM")
+  assert.equal((await within(broker.exited(), "the exit", 3000)).code, 1)
+  silent.destroy()
 })
 
 test("durable things survive a restart, transient ones do not", async (context) => {

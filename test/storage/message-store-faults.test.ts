@@ -22,8 +22,8 @@ async function settleSyncs(): Promise<void> {
 /** A store under random use, and what must come of it. */
 class Workload {
   readonly disk: FaultyDisk
-  readonly bed: StoreBed
-  readonly store: MessageStore
+  bed: StoreBed
+  store: MessageStore
   readonly #random: Random
   #lastId = 0
   /** In order, also those that were refused: their bytes may have been written all the same. */
@@ -33,7 +33,7 @@ class Workload {
   /** Accepted in a turn whose write failed: refused to the publisher, may be there. */
   readonly doubtful = new Set<string>()
   readonly confirmed = new Set<string>()
-  readonly unacked: Taken[] = []
+  unacked: Taken[] = []
   /** As of the last turn that ended well: what the files have, and what they have as settled. */
   written: string[] = []
   writtenSettled: string[] = []
@@ -105,6 +105,15 @@ class Workload {
       if (round <= commit.completedRound && !failedRounds.has(round))
         for (const body of bodies) this.confirmed.add(body)
     this.#waiting = this.#waiting.filter(({ round }) => round > commit.completedRound)
+  }
+
+  /** The process was killed, but not the machine: the next one finds all that was written. */
+  restart(): void {
+    this.bed = new StoreBed(this.disk, OPTIONS)
+    this.store = this.bed.open().store
+    this.unacked = []
+    this.#thisTurn = []
+    this.#waiting = []
   }
 
   get expected(): string[] {
@@ -244,7 +253,9 @@ test("what a completed round covers is there after power loss", async () => {
     const steps = 40 + random.below(300)
     for (let i = 0; i < steps; i++) {
       work.step()
-      if (random.chance(0.05) && failsSyncs) work.disk.failCall("sync", 1, "EIO")
+      if (random.chance(0.05) && failsSyncs)
+        work.disk.failCall(random.pick(["sync", "syncDirectory"]), 1, "EIO")
+      if (random.chance(0.01)) work.restart()
       if (!random.chance(0.2)) continue
       work.disk.releaseSyncs()
       await settleSyncs()

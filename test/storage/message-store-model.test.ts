@@ -173,7 +173,7 @@ class Model {
       this.bed.drain(this.store),
       this.#ready().map((entry) => entry.body),
     )
-    this.bed.turn()
+    this.bed.turns()
     assert.deepEqual(checkStore(this.disk, STORE_DIRECTORY).problems, [])
     assert.deepEqual(
       this.bed.log.filter((entry) => entry.level === "error"),

@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
 import { once } from "node:events"
-import { readFileSync, readdirSync } from "node:fs"
+import { readFileSync, readdirSync, readlinkSync } from "node:fs"
 
 export interface BrokerProcessOptions {
   readonly dataDirectory: string
@@ -109,6 +109,18 @@ export class RunningProcess {
 
   openFileCount(): number {
     return readdirSync(`/proc/${String(this.pid)}/fd`).length
+  }
+
+  /** What the open file descriptors lead to; a deleted file says so. */
+  openFiles(): string[] {
+    const folder = `/proc/${String(this.pid)}/fd`
+    return readdirSync(folder).map((fd) => {
+      try {
+        return readlinkSync(`${folder}/${fd}`)
+      } catch {
+        return "closed meanwhile"
+      }
+    })
   }
 }
 

@@ -100,6 +100,11 @@ export class StoreBed {
     return this.commit.request()
   }
 
+  /** Ends turns until no store asks for one. */
+  turns(): void {
+    while (this.#dirty.size > 0) this.turn()
+  }
+
   append(store: MessageStore, body: string | Buffer, options: MessageOptions = {}): boolean {
     return store.append(incoming(body, options))
   }

@@ -16,6 +16,17 @@ test("the lock file and .npmrc name no registry host", () => {
     assert.doesNotMatch(read(path), /"resolved"|^\s*[\w@:/.-]*registry\s*=|\/\/registry\.|_auth/im)
 })
 
+test("the lock file has the packages of every platform, without which npm ci refuses it", () => {
+  type Entry = { readonly optionalDependencies?: Readonly<Record<string, string>> }
+  const lock: { readonly packages: Readonly<Record<string, Entry>> } = JSON.parse(
+    read("package-lock.json"),
+  )
+  const missing = Object.values(lock.packages)
+    .flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}))
+    .filter((name) => lock.packages[`node_modules/${name}`] === undefined)
+  assert.deepEqual(missing, [])
+})
+
 test("dependencies are pinned to exact versions", () => {
   const manifest: Record<string, Record<string, string>> = JSON.parse(read("package.json"))
   for (const group of ["dependencies", "optionalDependencies", "devDependencies"])

@@ -41,7 +41,10 @@ class Publisher {
   #mayAck({ state, round, isFailed }: Published): boolean {
     if (state === CONFIRM_REFUSED || isFailed) return false
     if (state === CONFIRM_DURABLE)
-      assert.ok(round !== ROUND_UNKNOWN && round <= this.completedRound, "no confirm before its round")
+      assert.ok(
+        round !== ROUND_UNKNOWN && round <= this.completedRound,
+        "no confirm before its round",
+      )
     return true
   }
 

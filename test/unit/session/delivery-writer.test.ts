@@ -174,7 +174,13 @@ for (const frameMax of [4096, 131_072])
     for (const limit of limits)
       for (const properties of [NO_PROPERTIES, Buffer.alloc(40, 1)])
         for (let bodySize = limit - 110; bodySize <= limit + 3; bodySize++) {
-          const sample = { exchange: "e", routingKey: "k", properties, bodySize, redelivered: false }
+          const sample = {
+            exchange: "e",
+            routingKey: "k",
+            properties,
+            bodySize,
+            redelivered: false,
+          }
           // Another one is in the chunk already, so that the border moves.
           writer.write(output.outbox, ++tag, stored(sample, 0))
           writer.write(output.outbox, ++tag, stored(sample, 5))
