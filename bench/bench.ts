@@ -35,7 +35,7 @@ export interface Row {
 
 export class Bench {
   readonly isQuick: boolean
-  readonly #ceilings = new Map<string, number>()
+  readonly #ceilings = new Map<number, number>()
 
   constructor(isQuick: boolean) {
     this.isQuick = isQuick
@@ -48,33 +48,15 @@ export class Bench {
 
   /** Messages per second that a program takes in which only walks the frames. */
   async ceiling(bodySize: number): Promise<number> {
-    const args = ["-t", this.seconds, "-P", 1, "-C", 0, "-s", bodySize, "flow"]
-    return this.#stub("bench/ceiling.ts", args, (result) => result.published ?? 0)
-  }
-
-  /** Round trips per second of a bare echo. */
-  async echo(connections: number): Promise<number> {
-    const args = ["-t", this.isQuick ? 2 : 5, "-n", connections, "ping"]
-    return this.#stub("bench/echo.ts", args, (result) => result.roundtrips ?? 0)
-  }
-
-  async #stub(
-    script: string,
-    args: readonly (string | number)[],
-    read: (result: Awaited<ReturnType<typeof runLoad>>) => number,
-  ): Promise<number> {
-    const key = args.join(" ")
-    const known = this.#ceilings.get(key)
+    const known = this.#ceilings.get(bodySize)
     if (known !== undefined) return known
-    const stub = new RunningProcess([script])
-    try {
-      const port = Number((await stub.waitForOutput(/listens on \S*?:(\d+)\s/))[1])
-      const value = read(await runLoad(port, args, 60))
-      this.#ceilings.set(key, value)
-      return value
-    } finally {
-      await stub.stop("SIGKILL")
-    }
+    const args = ["-t", this.seconds, "-P", 1, "-C", 0, "-s", bodySize, "flow"]
+    const value = await withStub("bench/ceiling.ts", async (port) => {
+      const { published = 0 } = await runLoad(port, args, 60)
+      return published
+    })
+    this.#ceilings.set(bodySize, value)
+    return value
   }
 
   /** Runs the work against a broker in an empty directory, which is removed afterwards. */
@@ -98,6 +80,19 @@ export class Bench {
       await broker.stop("SIGKILL")
       rmSync(dataDirectory, { recursive: true, force: true })
     }
+  }
+}
+
+/** Runs the work beside one of the stub servers. */
+export async function withStub<T>(
+  script: "bench/ceiling.ts" | "bench/echo.ts",
+  work: (port: number) => Promise<T>,
+): Promise<T> {
+  const stub = new RunningProcess([script])
+  try {
+    return await work(Number((await stub.waitForOutput(/listens on \S*?:(\d+)\s/))[1]))
+  } finally {
+    await stub.stop("SIGKILL")
   }
 }
 

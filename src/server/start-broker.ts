@@ -291,6 +291,7 @@ export class RunningBroker {
     const { nowMs } = this.#clock
     for (const session of this.broker.connections) session.tick(nowMs)
     for (const storage of this.#vhosts) storage.tick()
+    this.#stores.buffers.sweep()
     if (this.#failedWritables.size > 0) this.#retryFailed()
   }
 

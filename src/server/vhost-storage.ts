@@ -17,6 +17,7 @@ import type { DefinitionsContext } from "../storage/definitions-log.ts"
 import type { StorageError } from "../storage/disk.ts"
 import { MessageStore } from "../storage/message-store.ts"
 import type { StoreContext } from "../storage/store-context.ts"
+import { removeDeletedStores } from "../storage/store-deletion.ts"
 import type { Logger } from "../util/logger.ts"
 import type { Random } from "../util/random.ts"
 
@@ -57,6 +58,7 @@ export class VhostStorage implements VhostContext, Writable {
     const { disk } = this.#stores
     makeVhostDirectory(disk, this.#directory, this.vhost.name)
     wipeTransient(disk, this.#directory)
+    removeDeletedStores(disk, this.#directory)
     let unusable = 0
     this.vhost.load(() => {
       unusable = this.#loadDefinitions()

@@ -18,7 +18,8 @@ class Acks {
   constructor(count: number, at: (index: number) => number, multiple = false) {
     this.bytes = Buffer.concat(Array<Buffer>(count).fill(ACK))
     this.#at = at
-    for (let i = 0; i < count && multiple; i++) this.bytes[i * ACK.length + BITS_OFFSET] = 1
+    if (!multiple) return
+    for (let i = 0; i < count; i++) this.bytes[i * ACK.length + BITS_OFFSET] = 1
   }
 
   /** Tags stay below 2^32 here. */

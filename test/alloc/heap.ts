@@ -50,9 +50,9 @@ export interface Measured {
   readonly harness: Harness
   readonly queue: Queue
   /** Ends the turn and lets the socket take what was written. */
-  endTurn(): void
+  readonly endTurn: () => void
   /** Ends turns until all is delivered. */
-  deliverAll(): void
+  readonly deliverAll: () => void
 }
 
 /** Forgets what is written, so that only the broker's own memory is measured. */

@@ -94,7 +94,12 @@ class Scenario {
 
   // ---- steps
 
-  async publish(queue: ModelQueue, count: number, size: number, persistent: boolean): Promise<void> {
+  async publish(
+    queue: ModelQueue,
+    count: number,
+    size: number,
+    persistent: boolean,
+  ): Promise<void> {
     const properties = persistent ? { deliveryMode: 2 } : {}
     const frames: Buffer[] = []
     const unsafe: ModelMessage[] = []

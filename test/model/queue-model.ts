@@ -106,7 +106,7 @@ export class ModelChannel {
 
   /** Settles one, all up to it, or with tag 0 all. */
   settle(tag: number, multiple: boolean, requeue: boolean): void {
-    for (const one of [...this.outstanding.keys()])
+    for (const one of this.outstanding.keys())
       if (one === tag || (multiple && (tag === 0 || one < tag))) this.#settleOne(one, requeue)
   }
 

@@ -47,8 +47,8 @@ function dispatcherOf(...subscribers: FakeSubscriber[]): Dispatcher {
 function tagsOf(dispatcher: Dispatcher, count: number): string {
   const tags: string[] = []
   for (let i = 0; i < count; i++) {
-    const next = dispatcher.next() as FakeSubscriber | null
-    if (next === null) break
+    const next = dispatcher.next()
+    if (!(next instanceof FakeSubscriber)) break
     next.deliver()
     tags.push(next.tag)
   }

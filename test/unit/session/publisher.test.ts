@@ -155,8 +155,11 @@ test("a stream may come byte by byte", async () => {
 
 test("two channels in turn, frame by frame: the stream may be cut at every byte", async () => {
   const harness = await openHarness()
-  const publishes = [1, 2, 1, 2, 1, 2].map((channel) => ({
-    ...simple("q", 20, channel),
+  const publishes = [1, 2, 1, 2, 1, 2].map((channel): Publish => ({
+    channel,
+    queue: "q",
+    properties: NO_PROPERTIES,
+    bodySize: 20,
     pieces: [7, 13],
   }))
   const { bytes, expected } = interleave(publishes, [false, true])

@@ -169,7 +169,8 @@ export class Harness {
       if (type !== 1) continue
       const method = parseMethod(payload)
       const code = method?.args["replyCode"]
-      names.push(`${channel} ${method?.name ?? "?"}${code === undefined ? "" : ` ${String(code)}`}`)
+      const shown = typeof code === "number" ? ` ${code}` : ""
+      names.push(`${channel} ${method?.name ?? "?"}${shown}`)
     }
     return names
   }
