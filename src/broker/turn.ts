@@ -135,12 +135,16 @@ export class Turn {
     this.#running = true
     this.#inputBytes = 0
     this.#inputChunks = 0
-    this.#deliver()
-    this.#write()
-    const round = this.#commit.request()
-    this.#settle(round)
-    this.#writeFailed = false
-    this.#running = false
+    try {
+      this.#deliver()
+      this.#write()
+      const round = this.#commit.request()
+      this.#settle(round)
+    } finally {
+      // What is thrown here is a bug, and the process ends. If its owner keeps it, turns go on.
+      this.#writeFailed = false
+      this.#running = false
+    }
     if (this.#queues.length > 0 || this.#writables.length > 0 || this.#sessions.length > 0)
       this.schedule()
   }

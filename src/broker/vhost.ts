@@ -47,8 +47,13 @@ export interface VhostContext {
   readonly turn: Turn
   readonly random: Random
   openStore(queue: Queue): MessageStore
-  /** Appends a frame to definitions.amqp; on disk before the next commit round ends. Throws StorageError. */
-  logDefinition(frame: Buffer, isDeletion: boolean): void
+  /**
+   * Appends a frame to definitions.amqp; on disk before the next commit round ends. While the log
+   * cannot be written, a deletion waits (false) and anything else is refused with a Refusal.
+   */
+  logDefinition(frame: Buffer, isDeletion: boolean): boolean
+  /** definitions.amqp cannot be written at present. */
+  readonly failed: boolean
   stalled(queue: Queue): void
   wentEmpty(queue: Queue): void
 }
@@ -111,6 +116,11 @@ export class Vhost implements QueueContext, DefinitionSink {
     this.router = new Router((exchange) => this.exchanges.get(exchange) ?? null)
     for (const exchange of createPredeclaredExchanges()) this.exchanges.set(exchange.name, exchange)
     this.defaultExchange = this.exchanges.get("")!
+  }
+
+  /** Changes of the durable topology cannot be written at present. */
+  get isLogFailed(): boolean {
+    return this.#context.failed
   }
 
   get vhostName(): string {
@@ -190,13 +200,20 @@ export class Vhost implements QueueContext, DefinitionSink {
     this.#removeExchange(exchange)
   }
 
-  #removeExchange(exchange: Exchange): void {
-    this.#log(exchange.durable, () => exchangeDeleteFrame(exchange.name), true)
-    this.exchanges.delete(exchange.name)
-    exchange.bindings.forEach((destination) => {
-      this.#sourcesOf.get(destination)?.delete(exchange)
-    })
-    this.#unbindDestination(exchange)
+  /** And the auto-delete exchanges that lose their last binding by it. No recursion: a chain of them may be long. */
+  #removeExchange(first: Exchange): void {
+    const doomed = [first]
+    for (let exchange = doomed.pop(); exchange !== undefined; exchange = doomed.pop()) {
+      const { name, durable } = exchange
+      if (this.exchanges.get(name) !== exchange) continue
+      this.#log(durable, () => exchangeDeleteFrame(name), true)
+      this.exchanges.delete(name)
+      const source = exchange
+      exchange.bindings.forEach((destination) => {
+        this.#sourcesOf.get(destination)?.delete(source)
+      })
+      this.#unbindDestination(exchange, doomed)
+    }
     this.#topologyChanged()
   }
 
@@ -264,7 +281,9 @@ export class Vhost implements QueueContext, DefinitionSink {
     this.#log(isPersistent(queue), () => queueDeleteFrame(queue.name), true)
     this.queues.delete(queue.name)
     if (queue.owner !== null) this.#exclusiveQueues.get(queue.owner)?.delete(queue)
-    this.#unbindDestination(queue)
+    const unused: Exchange[] = []
+    this.#unbindDestination(queue, unused)
+    for (const exchange of unused) this.#removeExchange(exchange)
     this.#topologyChanged()
     return queue.dispose()
   }
@@ -353,21 +372,23 @@ export class Vhost implements QueueContext, DefinitionSink {
     this.#deleteIfUnused(source)
   }
 
-  /** Not logged: the deletion of the destination implies it, also when the log is read. */
-  #unbindDestination(destination: Exchange | Queue): void {
+  /**
+   * Not logged: the deletion of the destination implies it, also when the log is read. Adds the
+   * auto-delete exchanges that have no binding left to `unused`.
+   */
+  #unbindDestination(destination: Exchange | Queue, unused: Exchange[]): void {
     const sources = this.#sourcesOf.get(destination)
     if (sources === undefined) return
     this.#sourcesOf.delete(destination)
     for (const source of sources) {
       source.bindings.removeDestination(destination, () => {})
-      this.#deleteIfUnused(source)
+      if (source.autoDelete && source.bindings.size === 0) unused.push(source)
     }
   }
 
   /** An auto-delete exchange goes with its last binding as a source. */
   #deleteIfUnused(source: Exchange): void {
-    if (!source.autoDelete || source.bindings.size > 0) return
-    if (this.exchanges.get(source.name) === source) this.#removeExchange(source)
+    if (source.autoDelete && source.bindings.size === 0) this.#removeExchange(source)
   }
 
   // ---- messages
@@ -493,8 +514,7 @@ export class Vhost implements QueueContext, DefinitionSink {
 
   #log(isDurable: boolean, frame: () => Buffer, isDeletion: boolean): void {
     if (!isDurable || this.#isLoading) return
-    this.#context.logDefinition(frame(), isDeletion)
-    this.loggedCount++
+    if (this.#context.logDefinition(frame(), isDeletion)) this.loggedCount++
   }
 
   #topologyChanged(): void {

@@ -1,6 +1,7 @@
 import { createServer } from "node:net"
 import type { AddressInfo, Server, Socket } from "node:net"
-import { isConnected } from "./socket-transport.ts"
+import { Chunk } from "../util/bytes.ts"
+import { isConnected, readingInto } from "./socket-transport.ts"
 import type { ConnectedSocket } from "./socket-transport.ts"
 
 /**
@@ -8,16 +9,21 @@ import type { ConnectedSocket } from "./socket-transport.ts"
  * socket says what happens with its bytes.
  */
 export interface SocketSession {
-  onData(bytes: Buffer): void
+  /** The bytes lie at the beginning of the chunk and are valid only during the call. */
+  onChunk(chunk: Chunk, size: number): void
   onClosed(): void
 }
 
 /** Accepted, not yet handled connections that the kernel keeps. */
 const BACKLOG = 4096
 
+/** One for all sockets: what a read brings is worked through before the next read begins. */
+const READ_BUFFER_SIZE = 128 << 10
+
 export class TcpListener {
   readonly #servers: Server[] = []
   readonly #accept: (socket: ConnectedSocket) => SocketSession
+  readonly #readBuffer = Chunk.allocate(READ_BUFFER_SIZE)
 
   /** `accept` attaches a session to a new socket. */
   constructor(accept: (socket: ConnectedSocket) => SocketSession) {
@@ -26,7 +32,12 @@ export class TcpListener {
 
   /** Rejects with the system's error (EADDRINUSE, EACCES, EADDRNOTAVAIL …). Port 0 takes a free one. */
   listen(host: string, port: number): Promise<AddressInfo> {
-    const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 })
+    const server = createServer({
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: 60_000,
+      pauseOnConnect: true,
+    })
     server.on("connection", (socket) => this.#attach(socket))
     return new Promise((resolve, reject) => {
       server.once("error", reject)
@@ -44,17 +55,24 @@ export class TcpListener {
     })
   }
 
-  #attach(socket: Socket): void {
+  #attach(accepted: Socket): void {
+    let session: SocketSession | null = null
+    const buffer = this.#readBuffer
+    const reading = readingInto(accepted, buffer, (size) => session?.onChunk(buffer, size))
+    const socket = reading ?? accepted
+    // The close that follows an error does all that must be done.
+    socket.on("error", () => {})
     // A client that reset the connection before it was accepted has no address any more.
     if (!isConnected(socket)) {
       socket.destroy()
       return
     }
-    const session = this.#accept(socket)
-    socket.on("data", (bytes: Buffer) => session.onData(bytes))
-    // The close that follows an error does all that must be done.
-    socket.on("error", () => {})
-    socket.on("close", () => session.onClosed())
+    const opened = this.#accept(socket)
+    session = opened
+    socket.on("close", () => opened.onClosed())
+    if (reading !== null) return
+    socket.on("data", (bytes: Buffer) => opened.onChunk(new Chunk(bytes), bytes.length))
+    socket.resume()
   }
 
   /** Stops accepting. Sockets that were handed on are not touched. */

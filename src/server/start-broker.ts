@@ -280,6 +280,7 @@ export class RunningBroker {
       writable.write()
       if (!writable.failed) this.#failedWritables.delete(writable)
     }
+    this.broker.turn.schedule() // What they have written is to be synced.
     this.#updateAlarm()
   }
 

@@ -142,17 +142,20 @@ export class VhostStorage implements VhostContext, Writable {
    * Refuses changes while the log cannot be written, but for deletions: those happen without
    * anybody to refuse them to (auto-delete), so they wait in memory until the disk is back.
    */
-  logDefinition(frame: Buffer, isDeletion: boolean): void {
-    if (!this.#definitions.failed) this.#definitions.append(frame, isDeletion)
+  logDefinition(frame: Buffer, isDeletion: boolean): boolean {
+    const isNow = !this.#definitions.failed
+    if (isNow) this.#definitions.append(frame, isDeletion)
     else if (isDeletion) this.#lateDeletions.push(frame)
     else
       throw new Refusal(
         "resource-error",
         this.#definitions.lastError?.message ?? "definitions cannot be written",
       )
-    if (this.#inTurn) return
-    this.#inTurn = true
-    this.turn.markWritable(this)
+    if (!this.#inTurn) {
+      this.#inTurn = true
+      this.turn.markWritable(this)
+    }
+    return isNow
   }
 
   get failed(): boolean {

@@ -54,8 +54,10 @@ export class Channel implements ConfirmWriter {
   readonly vhost: Vhost
   readonly publisher: Publisher
   readonly consumers = new Map<string, Subscription>()
-  /** The broker has closed the channel and waits for close-ok: everything else is ignored. */
+  /** One side has closed the channel, close-ok is still to come: everything else is ignored. */
   isClosing = false
+  /** It holds nothing any more. */
+  isReleased = false
   /** False while the client has stopped the flow, or a consume-ok is held back. */
   mayDeliver = true
   isFlowing = true
@@ -340,9 +342,15 @@ export class Channel implements ConfirmWriter {
     this.#updateMayDeliver()
   }
 
+  /** The first one is the last the next time: it may take all the room that there is. */
   wakeConsumers(): void {
-    if (!this.mayDeliver) return
-    for (const subscription of this.consumers.values()) subscription.wake()
+    const { consumers } = this
+    if (!this.mayDeliver || consumers.size === 0) return
+    for (const subscription of consumers.values()) subscription.wake()
+    if (consumers.size === 1) return
+    const [first] = consumers.values()
+    consumers.delete(first!.tag)
+    consumers.set(first!.tag, first!)
   }
 
   #updateMayDeliver(): void {
@@ -376,6 +384,7 @@ export class Channel implements ConfirmWriter {
     }
     this.#held ??= new HeldReplies()
     this.#held.add(action, isDurable)
+    if (this.#held.isFull) this.connection.holdForOutput()
     this.mayDeliver = false
     if (!this.inTurn) this.connection.markChannel(this)
   }
@@ -392,13 +401,18 @@ export class Channel implements ConfirmWriter {
     this.confirms?.settle(round, completedRound, writeFailed)
     const held = this.#held
     if (held === null || held.isEmpty) return
-    if (writeFailed && held.hasNew) {
+    if (writeFailed && held.hasNew && (this.vhost.isLogFailed || this.transaction !== null)) {
       this.connection.internalError("the change could not be written to disk")
       return
     }
     held.assignRound(round)
+    this.#releaseHeld(held, completedRound)
+  }
+
+  #releaseHeld(held: HeldReplies, completedRound: number): void {
     held.release(completedRound)
     if (held.isEmpty) this.#updateMayDeliver()
+    if (!held.isFull) this.connection.outputAdvanced()
   }
 
   roundCompleted(round: number, failed: boolean): void {
@@ -409,8 +423,7 @@ export class Channel implements ConfirmWriter {
       this.connection.internalError("the change could not be written to disk")
       return
     }
-    held.release(round)
-    if (held.isEmpty) this.#updateMayDeliver()
+    this.#releaseHeld(held, round)
   }
 
   // ---- ending
@@ -418,6 +431,7 @@ export class Channel implements ConfirmWriter {
   /** Gives everything back: consumers leave, unacknowledged messages return, the transaction is void. */
   release(): void {
     this.isClosing = true
+    this.isReleased = true
     this.mayDeliver = false
     this.publisher.reset()
     this.transaction?.discard()

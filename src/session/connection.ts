@@ -98,8 +98,10 @@ export class Connection implements ConnectionHandle, TurnSession {
   wantsConsumerCancel = false
   wantsBlocked = false
   inTurn = false
-  /** An alarm holds up a publish: nothing more is read until it ends. */
+  /** Nothing more is parsed until an alarm has ended, or the client has read what it asked for. */
   isHeldUp = false
+  #isHeldByAlarm = false
+  #isHeldByOutput = false
   /** Where parsing goes on after an error in the frame at hand. */
   resumeOffset = 0
   /** Channels by number; null for one that was open once. */
@@ -116,6 +118,10 @@ export class Connection implements ConnectionHandle, TurnSession {
   #isPaused = false
   #isBlocked = false
   #isReleased = false
+  /** The channel whose consumers are woken first when the outbox has drained. */
+  #firstToWake = 0
+  /** Of the outbox, at the last tick with a paused reader. */
+  #lastPendingBytes = 0
   #turnChannels: Channel[] = []
   readonly #waitingChannels = new Set<Channel>()
   #routes: PublishRouteCache | null = null
@@ -157,22 +163,25 @@ export class Connection implements ConnectionHandle, TurnSession {
 
   // ---- receiving
 
-  /** Takes over `bytes`: they must not change afterwards. */
   onData(bytes: Buffer): void {
+    this.onChunk(new Chunk(bytes), bytes.length)
+  }
+
+  /** Received bytes lie at the beginning of the chunk, which is the caller's again afterwards. */
+  onChunk(chunk: Chunk, size: number): void {
     if (this.#state === CLOSED) return
     this.clock.refresh()
     this.#lastReceivedMs = this.clock.nowMs
     if (this.isHeldUp) {
-      this.#unparsed.push(bytes)
+      this.#unparsed.push(Buffer.from(chunk.bytes.subarray(0, size)))
       return
     }
-    this.#receive(new Chunk(bytes))
+    this.#receive(chunk, size)
     if (this.outbox.isOverfull) this.#pauseReading()
-    this.broker.turn.noteInput(bytes.length)
+    this.broker.turn.noteInput(size)
   }
 
-  #receive(chunk: Chunk): void {
-    const end = chunk.bytes.length
+  #receive(chunk: Chunk, end: number): void {
     let offset = 0
     if (this.#handshake !== null && !this.#handshake.isHeaderDone) {
       offset = this.#handshake.readHeader(chunk, end)
@@ -255,6 +264,7 @@ export class Connection implements ConnectionHandle, TurnSession {
       this.#frame(type, channelId, chunk, offset + FRAME_HEADER_SIZE, frameEnd)
       if (this.#state === CLOSED) return end
       offset = frameEnd + 1
+      if (this.isHeldUp) return offset
     }
     return offset
   }
@@ -294,9 +304,9 @@ export class Connection implements ConnectionHandle, TurnSession {
     if (this.#state !== RUNNING)
       throw new ProtocolError(505, "expected method frame, got non method frame instead")
     const channel = this.channels[channelId]
-    // Content in flight on a channel that has just been closed is swallowed.
-    if (channel === null || (channel !== undefined && channel.isClosing)) return
-    if (channel === undefined) throw new ProtocolError(504, "expected 'channel.open'")
+    if (channel === undefined || channel === null)
+      throw new ProtocolError(504, "expected 'channel.open'")
+    if (channel.isClosing) return // It was under way when the channel was closed.
     this.#faultChannel = channel
     if (!channel.publisher.isIdle) this.#noteMethod(BASIC_PUBLISH)
     if (type === FRAME_HEADER) channel.publisher.onHeader(chunk, start, end)
@@ -353,7 +363,11 @@ export class Connection implements ConnectionHandle, TurnSession {
     } else if (method === BASIC_REJECT && size === 13) {
       const how = (view.getUint8(start + 12) & 1) !== 0 ? SETTLE_REQUEUE : SETTLE_DROP
       channel.settle(readTag(view, start + 4), false, how)
-    } else handleChannelMethod(channel, method, new AmqpReader(chunk.bytes, start + 4, end))
+    } else {
+      handleChannelMethod(channel, method, new AmqpReader(chunk.bytes, start + 4, end))
+      // Thousands of basic.get fit into one chunk, and each may be answered by a large message.
+      if (this.outbox.isOverfull) this.holdForOutput()
+    }
   }
 
   #methodWithoutChannel(channelId: number, before: null | undefined, method: number): void {
@@ -367,8 +381,8 @@ export class Connection implements ConnectionHandle, TurnSession {
       return
     }
     if (before === null) {
-      // The channel was closed a moment ago; what was under way for it is no offence.
-      if (method === CHANNEL_CLOSE_OK || method >>> 16 === 60) return
+      // Both sides closed the channel at the same time.
+      if (method === CHANNEL_CLOSE_OK) return
     }
     if (!isKnownMethod(method)) throw unknownMethod(method)
     throw new ProtocolError(504, "expected 'channel.open'")
@@ -510,6 +524,8 @@ export class Connection implements ConnectionHandle, TurnSession {
     this.vhost?.releaseConnection(this)
     this.#unparsed = []
     this.#carry.clear()
+    this.#isHeldByAlarm = false
+    this.#isHeldByOutput = false
     this.isHeldUp = false
   }
 
@@ -582,16 +598,31 @@ export class Connection implements ConnectionHandle, TurnSession {
     for (let i = 0; i < channels.length; i++) {
       const channel = channels[i]!
       channel.inTurn = false
-      channel.endTurn(round, completedRound, writeFailed)
+      try {
+        channel.endTurn(round, completedRound, writeFailed)
+      } catch (error) {
+        this.#replyFailed(channel, error)
+      }
       if (channel.isWaiting) this.#waitingChannels.add(channel)
     }
     if (this.#waitingChannels.size > 0) this.broker.sessionsWaiting.add(this)
   }
 
+  /** A reply that was held back could not be made: as if its method had failed, and no other client's concern. */
+  #replyFailed(channel: Channel, error: unknown): void {
+    this.#faultChannel = channel
+    this.#noteMethod(0)
+    this.#fault(error)
+  }
+
   /** A commit round has ended. False if nothing waits any more. */
   roundCompleted(round: number, failed: boolean): boolean {
     for (const channel of this.#waitingChannels) {
-      channel.roundCompleted(round, failed)
+      try {
+        channel.roundCompleted(round, failed)
+      } catch (error) {
+        this.#replyFailed(channel, error)
+      }
       if (!channel.isWaiting) this.#waitingChannels.delete(channel)
     }
     this.markTurn()
@@ -604,10 +635,26 @@ export class Connection implements ConnectionHandle, TurnSession {
     this.outbox.flush()
   }
 
+  /** The one that is woken first may fill the outbox again at once, so each gets its turn to be it. */
   #onDrained(): void {
     if (this.#state === CLOSED) return
+    const { channels } = this
+    const count = channels.length
+    const first = this.#firstToWake < count ? this.#firstToWake : 0
+    for (let i = 0; i < count; i++) channels[(first + i) % count]?.wakeConsumers()
+    this.#firstToWake = first + 1
+    this.outputAdvanced()
+  }
+
+  /** Room in the outbox, or replies that were held have gone: what was held back for that goes on. */
+  outputAdvanced(): void {
+    if (this.#state === CLOSED) return
+    if (this.#isHeldByOutput) {
+      if (this.outbox.isOverfull) return
+      this.#isHeldByOutput = false
+      this.#parseHeld()
+    }
     this.#resumeReading()
-    for (const channel of this.channels) channel?.wakeConsumers()
   }
 
   #pauseReading(): void {
@@ -631,9 +678,17 @@ export class Connection implements ConnectionHandle, TurnSession {
   holdUp(reason: string): boolean {
     if (!this.wantsBlocked) return false
     this.notifyBlocked(reason)
+    this.#isHeldByAlarm = true
     this.isHeldUp = true
     this.#pauseReading()
     return true
+  }
+
+  /** Too much waits to be sent: nothing more is read or parsed before outputAdvanced(). */
+  holdForOutput(): void {
+    this.#isHeldByOutput = true
+    this.isHeldUp = true
+    this.#pauseReading()
   }
 
   notifyBlocked(reason: string): void {
@@ -650,17 +705,31 @@ export class Connection implements ConnectionHandle, TurnSession {
       this.outbox.write(writeConnectionUnblocked(0))
       this.markTurn()
     }
-    if (!this.isHeldUp) return
+    if (!this.#isHeldByAlarm) return
+    this.#isHeldByAlarm = false
+    this.#parseHeld()
+    this.#resumeReading()
+  }
+
+  /** Goes on with what was received while the connection was held up, if nothing holds it up any more. */
+  #parseHeld(): void {
+    if (this.#isHeldByAlarm || this.#isHeldByOutput) return
     this.isHeldUp = false
     this.#lastReceivedMs = this.clock.nowMs
     const pieces = this.#unparsed
     this.#unparsed = []
     const bytes = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
-    if (bytes.length > 0) this.#receive(new Chunk(bytes))
-    this.#resumeReading()
+    if (bytes.length > 0) this.#receive(new Chunk(bytes), bytes.length)
   }
 
   // ---- time
+
+  /** A paused reader hears no heartbeats. During an alarm it cannot know; else the peer lives as long as it reads. */
+  #notePausedPeer(nowMs: number): void {
+    const { pendingBytes } = this.outbox
+    if (this.#isHeldByAlarm || pendingBytes < this.#lastPendingBytes) this.#lastReceivedMs = nowMs
+    this.#lastPendingBytes = pendingBytes
+  }
 
   /** About twice a second. */
   tick(nowMs: number): void {
@@ -681,8 +750,9 @@ export class Connection implements ConnectionHandle, TurnSession {
       this.outbox.write(HEARTBEAT_FRAME)
       this.flush()
     }
-    // A peer may be silent for two intervals (AMQP 0-9-1 §4.2.7). A paused reader cannot know.
-    if (!this.#isPaused && nowMs - this.#lastReceivedMs > 2 * heartbeatMs + 1000) {
+    if (this.#isPaused) this.#notePausedPeer(nowMs)
+    // A peer may be silent for two intervals (AMQP 0-9-1 §4.2.7).
+    if (nowMs - this.#lastReceivedMs > 2 * heartbeatMs + 1000) {
       this.broker.log.warn(
         { connection: this.name, heartbeatSeconds: this.heartbeatSeconds },
         "missed heartbeats from the client, connection closed",

@@ -43,7 +43,6 @@ const CAPABILITIES = {
   consumer_priorities: true,
   authentication_failure_close: true,
   per_consumer_qos: true,
-  direct_reply_to: true,
 }
 
 const HEADER_SIZE = PROTOCOL_HEADER.length

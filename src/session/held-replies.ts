@@ -4,6 +4,9 @@
  */
 const ROUND_UNKNOWN = -1
 
+/** With so many the connection is not read any further until some have gone. */
+const ENTRIES_MAX = 4096
+
 interface Held {
   readonly run: () => void
   readonly isDurable: boolean
@@ -12,6 +15,10 @@ interface Held {
 
 export class HeldReplies {
   #entries: Held[] = []
+
+  get isFull(): boolean {
+    return this.#entries.length >= ENTRIES_MAX
+  }
 
   get isEmpty(): boolean {
     return this.#entries.length === 0

@@ -33,7 +33,7 @@ const PUBLISH_SIZE_MIN = 4 + 2 + 1 + 1 + 1
 const BIT_MANDATORY = 1
 const BIT_IMMEDIATE = 2
 
-const ASSEMBLY_SIZE_MIN = 64 << 10
+const ASSEMBLY_SIZE_MIN = 4 << 10
 
 /** Flags alone, or flags and delivery mode. */
 const TEMPLATE_PROPERTIES_MAX = 3

@@ -14,6 +14,8 @@ import { Unacked } from "./unacked.ts"
  * Limit: the bodies of one transaction may take `TRANSACTION_BYTES_MAX`; a publish beyond it is refused.
  */
 const TRANSACTION_BYTES_MAX = 512 << 20
+/** Of objects around a message. */
+const PUBLISH_OVERHEAD_BYTES = 1024
 
 interface PendingPublish {
   readonly route: PublishRoute
@@ -39,7 +41,7 @@ export class Transaction {
 
   addPublish(route: PublishRoute, message: IncomingMessage, mandatory: boolean): void {
     const copy = copyMessage(message)
-    this.#bytes += copy.body.bytes.length + copy.properties.bytes.length
+    this.#bytes += PUBLISH_OVERHEAD_BYTES + copy.body.bytes.length + copy.properties.bytes.length
     if (this.#bytes > TRANSACTION_BYTES_MAX)
       throw new Refusal(
         "precondition-failed",

@@ -117,7 +117,7 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
     }
     const chunk = tail.chunk!
     const at = tail.used
-    writeRecordHeader(chunk, at, size, message.timestampMs, message.persistent, propertiesSize)
+    writeRecordHeader(chunk, at, size, message, propertiesSize)
     let to = at + RECORD_HEADER_SIZE
     copyBytes(message.route, message.routeStart, chunk, to, routeSize)
     to += routeSize

@@ -56,11 +56,12 @@ export function writeRecordHeader(
   chunk: Chunk,
   offset: number,
   size: number,
-  timestampMs: number,
-  persistent: boolean,
+  message: { readonly timestampMs: number; readonly persistent: boolean },
   propertiesSize: number,
 ): void {
   const { view } = chunk
+  // Not a parameter: a time is no small integer, and a call that is not inlined would box it.
+  const { timestampMs, persistent } = message
   view.setUint32(offset, size, true)
   view.setUint32(offset + 4, timestampMs >>> 0, true)
   view.setUint16(offset + 8, (timestampMs / 0x1_0000_0000) | 0, true)

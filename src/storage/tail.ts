@@ -325,8 +325,7 @@ export function headSizeOf(message: IncomingMessage): number {
 function writeHead(chunk: Chunk, offset: number, message: IncomingMessage, size: number): void {
   const routeSize = message.routeEnd - message.routeStart
   const propertiesSize = message.propertiesEnd - message.propertiesStart
-  const { timestampMs, persistent } = message
-  writeRecordHeader(chunk, offset, size, timestampMs, persistent, propertiesSize)
+  writeRecordHeader(chunk, offset, size, message, propertiesSize)
   const routeAt = offset + RECORD_HEADER_SIZE
   copyBytes(message.route, message.routeStart, chunk, routeAt, routeSize)
   const propertiesAt = routeAt + routeSize

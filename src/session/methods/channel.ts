@@ -25,7 +25,7 @@ export function handleChannel(channel: Channel, method: number, reader: AmqpRead
       close(channel)
       return
     case CHANNEL_CLOSE_OK:
-      if (channel.isClosing) channel.connection.removeChannel(channel)
+      if (channel.isReleased) channel.connection.removeChannel(channel)
       return
     case CHANNEL_FLOW: {
       const { active } = readChannelFlow(reader)
@@ -41,11 +41,16 @@ export function handleChannel(channel: Channel, method: number, reader: AmqpRead
   }
 }
 
-/** Held replies come first; what the channel holds goes back before close-ok. */
+/**
+ * Held replies come first; what the channel holds goes back before close-ok. Whatever the client
+ * still sends on the channel would find it gone, so it is ignored from now on.
+ */
 function close(channel: Channel): void {
+  channel.isClosing = true
+  channel.mayDeliver = false
   channel.inOrder(() => {
     const { connection } = channel
-    if (!channel.isClosing) channel.release()
+    channel.release()
     connection.removeChannel(channel)
     connection.outbox.write(writeChannelCloseOk(channel.id))
     connection.markTurn()

@@ -124,6 +124,32 @@ test("a client that does not read its returns is not read from either, until it 
   assert.equal(harness.transport.isPaused, false)
 })
 
+test("a client that is not read from lives as long as it reads, with heartbeats", async () => {
+  const harness = await Harness.open()
+  const returned = encodePublish(1, {
+    routingKey: "nowhere",
+    mandatory: true,
+    body: Buffer.alloc(100_000),
+  })
+  while (!harness.transport.isPaused) {
+    harness.receive(returned)
+    harness.endTurn()
+  }
+  const pass = (seconds: number): void => {
+    for (let i = 0; i < seconds; i++) {
+      harness.clock.advance(1000)
+      harness.connection.tick(harness.clock.nowMs)
+    }
+  }
+  for (let i = 0; i < 5; i++) {
+    pass(100)
+    harness.transport.complete(1)
+  }
+  assert.equal(harness.transport.isDestroyed, false)
+  pass(125)
+  assert.equal(harness.transport.isDestroyed, true)
+})
+
 test("heartbeats go out after half an interval without anything else, and silence ends it", async () => {
   const harness = await Harness.open()
   const pass = (ms: number): number[] => {

@@ -80,7 +80,9 @@ export class Harness {
         if (this.definitionsError !== null) throw this.definitionsError
         this.definitions.push(frame)
         this.commit.isTouched = true
+        return true
       },
+      failed: false,
       stalled: () => {},
       wentEmpty: () => {},
     })
