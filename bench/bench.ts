@@ -59,6 +59,14 @@ export class Bench {
     return value
   }
 
+  /** Requests per second that one connection can make one after the other, with a bare echo. */
+  roundTrips(): Promise<number> {
+    return withStub("bench/echo.ts", async (port) => {
+      const { roundtrips = 0 } = await runLoad(port, ["-t", 2, "-n", 1, "ping"], 60)
+      return roundtrips
+    })
+  }
+
   /** Runs the work against a broker in an empty directory, which is removed afterwards. */
   async withBroker<T>(
     flags: readonly string[],

@@ -31,6 +31,8 @@ export interface Commit {
 
 /** A client connection as the turn sees it. */
 export interface TurnSession {
+  /** Reading was paused by `rest()`; it goes on. */
+  continueReading(): void
   /** True while the session is on the turn's list. The session sets it through Turn.markSession. */
   inTurn: boolean
   /** Work of this turn is covered by `round`, done once `completedRound` has reached it. */
@@ -60,6 +62,9 @@ export class Turn {
   #writablesNext: Writable[] = []
   #sessions: TurnSession[] = []
   #sessionsNext: TurnSession[] = []
+  #resting: TurnSession[] = []
+  /** Rounds of the event loop in which there was something to do. */
+  loopCount = 0
   #scheduled = false
   #running = false
   #inputBytes = 0
@@ -81,6 +86,8 @@ export class Turn {
       this.#scheduled = false
       this.#clock.refresh()
       this.run()
+      this.loopCount++
+      if (this.#resting.length > 0) this.#continueReading()
       if (this.#spinsLeft > 0) {
         this.#spinsLeft--
         this.schedule()
@@ -95,6 +102,18 @@ export class Turn {
   expectRequest(): void {
     this.#spinsLeft = SPINS_MAX
     this.schedule()
+  }
+
+  /** The session has had its share of this loop; its continueReading() is called when the others had theirs. */
+  rest(session: TurnSession): void {
+    this.#resting.push(session)
+    this.schedule()
+  }
+
+  #continueReading(): void {
+    const sessions = this.#resting
+    this.#resting = []
+    for (let i = 0; i < sessions.length; i++) sessions[i]!.continueReading()
   }
 
   markQueue(queue: Queue): void {

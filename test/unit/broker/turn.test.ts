@@ -45,6 +45,7 @@ class Fixture {
     let left = count
     const queue = {
       inTurn: false,
+    continueReading: () => {},
       deliver: (limit: number): boolean => {
         const batch = Math.min(limit, left)
         left -= batch
