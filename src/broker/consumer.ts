@@ -1,4 +1,4 @@
-import type { StoredMessage } from "../storage/message.ts"
+import type { IncomingMessage, StoredMessage } from "../storage/message.ts"
 
 /**
  * A consumer as the queue sees it. The session implements it: the queue decides who gets the next
@@ -18,6 +18,8 @@ export interface Subscriber {
   hasCapacity(): boolean
   /** Copies the message out. The view is valid only during the call. */
   deliver(message: StoredMessage): void
+  /** As deliver(), for a message that was not stored; only without acknowledgement and after hasCapacity(). */
+  passOn(message: IncomingMessage): void
   /** The queue is gone: the client is told (basic.cancel) if it can be. */
   queueDeleted(): void
 }

@@ -52,6 +52,8 @@ const TURN_INPUT_CHUNKS_MAX = 16
 /** Messages that one queue may hand out before the other queues have theirs. */
 const QUEUE_BATCH_MAX = 4096
 
+const REST_LOOPS_MAX = 64
+
 /** Empty turns after a reply, each 1 to 2 µs: some 100 µs of CPU at most, and only after a reply. */
 const SPINS_MAX = 64
 
@@ -63,8 +65,10 @@ export class Turn {
   #sessions: TurnSession[] = []
   #sessionsNext: TurnSession[] = []
   #resting: TurnSession[] = []
+  #restLoops = 0
   /** Rounds of the event loop in which there was something to do. */
   loopCount = 0
+  #backlogLoop = -2
   #scheduled = false
   #running = false
   #inputBytes = 0
@@ -106,11 +110,21 @@ export class Turn {
 
   /** The session has had its share of this loop; its continueReading() is called when the others had theirs. */
   rest(session: TurnSession): void {
+    if (this.#resting.length === 0) this.#restLoops = 0
     this.#resting.push(session)
     this.schedule()
   }
 
+  /**
+   * While consumers cannot keep up, publishers rest for some more loops: a consumer gets its prefetch at
+   * most once per loop. Loops without work are over at once, so this costs a publisher next to nothing
+   * when consumers are slow for reasons of their own.
+   */
   #continueReading(): void {
+    if (this.hasBacklog && ++this.#restLoops < REST_LOOPS_MAX) {
+      this.schedule()
+      return
+    }
     const sessions = this.#resting
     this.#resting = []
     for (let i = 0; i < sessions.length; i++) sessions[i]!.continueReading()
@@ -140,6 +154,16 @@ export class Turn {
     if (this.#scheduled || this.#running) return
     this.#scheduled = true
     this.#clock.setImmediate(this.#run)
+  }
+
+  /** A queue has messages and consumers, but none of these may take more at present. */
+  noteBacklog(): void {
+    this.#backlogLoop = this.loopCount
+  }
+
+  /** In this loop or the last one consumers could not keep up: publishers are to go slower. */
+  get hasBacklog(): boolean {
+    return this.#backlogLoop >= this.loopCount - 1
   }
 
   /** A session has worked through received bytes. Ends the turn early under a flood. */

@@ -73,6 +73,11 @@ const CLOSED = 3
 
 /** Bytes read from one connection in one round of the event loop: some 4,000 small publishes, half a millisecond. */
 const LOOP_INPUT_BYTES_MAX = 256 << 10
+/**
+ * The same while consumers with a prefetch limit cannot keep up: they need rounds of the loop, because
+ * each brings their acknowledgements, and one round serves them no more than their prefetch.
+ */
+const BACKLOG_INPUT_BYTES_MAX = 64 << 10
 const HANDSHAKE_TIMEOUT_MS = 10_000
 /** How long a client may take to answer connection.close, at most. */
 const CLOSE_TIMEOUT_MAX_MS = 30_000
@@ -195,7 +200,8 @@ export class Connection implements ConnectionHandle, TurnSession {
       this.#inputBytes = 0
     }
     this.#inputBytes += size
-    if (this.#inputBytes < LOOP_INPUT_BYTES_MAX || this.#isPaused || this.#state === CLOSED) return
+    const max = turn.hasBacklog ? BACKLOG_INPUT_BYTES_MAX : LOOP_INPUT_BYTES_MAX
+    if (this.#inputBytes < max || this.#isPaused || this.#state === CLOSED) return
     this.#isResting = true
     this.#pauseReading()
     turn.rest(this)

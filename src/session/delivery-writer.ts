@@ -9,7 +9,8 @@ import {
   FRAME_METHOD,
   FRAME_OVERHEAD,
 } from "../amqp/frames.ts"
-import type { IncomingMessage, StoredMessage } from "../broker/message.ts"
+import { StoredMessage } from "../broker/message.ts"
+import type { IncomingMessage } from "../broker/message.ts"
 import { Chunk, copyBytes, equalBytes } from "../util/bytes.ts"
 import type { Outbox } from "./outbox.ts"
 import { OUTBOX_CHUNK_BYTES } from "./outbox.ts"
@@ -47,6 +48,8 @@ export class DeliveryWriter {
   #keySize = 0
   #routeSize = 0
   #bodySize = -1
+  /** The route of a passed message that the template is for, by identity. */
+  #passedRoute: Chunk | null = null
   #age = 0
 
   constructor(channelId: number, frameMax: number, consumerTag: string) {
@@ -63,28 +66,75 @@ export class DeliveryWriter {
   write(outbox: Outbox, deliveryTag: number, message: StoredMessage): void {
     const bodySize = message.bodyEnd - message.bodyStart
     const keySize = message.propertiesEnd - message.routeStart
-    const template = this.#template
     if (
       bodySize === this.#bodySize &&
       keySize === this.#keySize &&
       message.routeEnd - message.routeStart === this.#routeSize &&
       equalBytes(message.chunk, message.routeStart, this.#key!, 0, keySize)
     ) {
-      const size = this.#templateSize
-      const chunk = outbox.reserve(size + bodySize + 1)
-      const at = outbox.used
-      copyBytes(template!, 0, chunk, at, size)
-      const { view } = chunk
-      const tagAt = at + FRAME_HEADER_SIZE + this.#prefix.bytes.length
-      view.setUint32(tagAt, (deliveryTag / 0x1_0000_0000) >>> 0)
-      view.setUint32(tagAt + 4, deliveryTag >>> 0)
-      view.setUint8(tagAt + 8, message.redelivered ? 1 : 0)
-      copyBytes(message.chunk, message.bodyStart, chunk, at + size, bodySize)
-      view.setUint8(at + size + bodySize, FRAME_END)
-      outbox.used = at + size + bodySize + 1
+      this.#writeTemplate(
+        outbox,
+        deliveryTag,
+        message.redelivered,
+        message.chunk,
+        message.bodyStart,
+        bodySize,
+      )
       return
     }
     this.#writeAnew(outbox, deliveryTag, message)
+  }
+
+  /** A message as it came from its publisher. The route's chunk is the publisher's and stays the same. */
+  writePassed(outbox: Outbox, deliveryTag: number, message: IncomingMessage): void {
+    const bodySize = message.bodyEnd - message.bodyStart
+    const propertiesSize = message.propertiesEnd - message.propertiesStart
+    if (
+      bodySize === this.#bodySize &&
+      message.route === this.#passedRoute &&
+      message.routeEnd - message.routeStart === this.#routeSize &&
+      this.#routeSize + propertiesSize === this.#keySize &&
+      equalBytes(
+        message.properties,
+        message.propertiesStart,
+        this.#key!,
+        this.#routeSize,
+        propertiesSize,
+      )
+    ) {
+      this.#writeTemplate(outbox, deliveryTag, false, message.body, message.bodyStart, bodySize)
+      return
+    }
+    const stored = gather(message)
+    this.write(outbox, deliveryTag, stored)
+    // The template may be of another message: then the key differs.
+    const isKept =
+      this.#key !== null &&
+      this.#keySize === stored.propertiesEnd &&
+      equalBytes(stored.chunk, 0, this.#key, 0, this.#keySize)
+    this.#passedRoute = isKept ? message.route : null
+  }
+
+  #writeTemplate(
+    outbox: Outbox,
+    deliveryTag: number,
+    redelivered: boolean,
+    body: Chunk,
+    bodyStart: number,
+    bodySize: number,
+  ): void {
+    const size = this.#templateSize
+    const chunk = outbox.reserve(size + bodySize + 1)
+    const at = outbox.used
+    copyBytes(this.#template!, 0, chunk, at, size)
+    const { view } = chunk
+    const tagAt = at + FRAME_HEADER_SIZE + this.#prefix.bytes.length
+    view.setUint32(tagAt, (deliveryTag / 0x1_0000_0000) >>> 0)
+    view.setUint32(tagAt + 4, deliveryTag >>> 0)
+    view.setUint8(tagAt + 8, redelivered ? 1 : 0)
+    copyBytes(body, bodyStart, chunk, at + size, bodySize)
+    view.setUint8(at + size + bodySize, FRAME_END)
+    outbox.used = at + size + bodySize + 1
   }
 
   #writeAnew(outbox: Outbox, deliveryTag: number, message: StoredMessage): void {
@@ -164,12 +214,37 @@ export class DeliveryWriter {
     this.#template ??= Chunk.allocate(TEMPLATE_SIZE_MAX)
     this.#key ??= Chunk.allocate(512 + TEMPLATE_PROPERTIES_MAX)
     copyBytes(chunk, start, this.#template, 0, size)
+    this.#passedRoute = null
     this.#templateSize = size
     this.#keySize = message.propertiesEnd - message.routeStart
     copyBytes(message.chunk, message.routeStart, this.#key, 0, this.#keySize)
     this.#routeSize = message.routeEnd - message.routeStart
     this.#bodySize = message.bodyEnd - message.bodyStart
   }
+}
+
+const gathered = new StoredMessage()
+gathered.chunk = Chunk.allocate(4096)
+
+/** The parts of a message in one chunk, as a store would give them. Valid until the next call. */
+function gather(message: IncomingMessage): StoredMessage {
+  const routeSize = message.routeEnd - message.routeStart
+  const propertiesSize = message.propertiesEnd - message.propertiesStart
+  const bodySize = message.bodyEnd - message.bodyStart
+  const size = routeSize + propertiesSize + bodySize
+  if (gathered.chunk.bytes.length < size) gathered.chunk = Chunk.allocate(2 * size)
+  const { chunk } = gathered
+  copyBytes(message.route, message.routeStart, chunk, 0, routeSize)
+  copyBytes(message.properties, message.propertiesStart, chunk, routeSize, propertiesSize)
+  copyBytes(message.body, message.bodyStart, chunk, routeSize + propertiesSize, bodySize)
+  gathered.routeStart = 0
+  gathered.routeEnd = routeSize
+  gathered.propertiesStart = routeSize
+  gathered.propertiesEnd = routeSize + propertiesSize
+  gathered.bodyStart = gathered.propertiesEnd
+  gathered.bodyEnd = size
+  gathered.redelivered = false
+  return gathered
 }
 
 function writeLargeDeliver(

@@ -2,7 +2,7 @@ import { writeBasicCancel } from "../amqp/generated/methods.ts"
 import type { Table } from "../amqp/table.ts"
 import type { Subscriber } from "../broker/consumer.ts"
 import type { Queue } from "../broker/queue/queue.ts"
-import type { StoredMessage } from "../broker/message.ts"
+import type { IncomingMessage, StoredMessage } from "../broker/message.ts"
 import type { Channel, DeliverySource } from "./channel.ts"
 import { DeliveryWriter } from "./delivery-writer.ts"
 
@@ -64,6 +64,13 @@ export class Subscription implements Subscriber {
     if (!this.noAck) channel.addUnacked(tag, this.source, message)
     const { connection } = channel
     this.#writer.write(connection.outbox, tag, message)
+    if (!connection.inTurn) connection.markTurn()
+  }
+
+  passOn(message: IncomingMessage): void {
+    const { channel } = this
+    const { connection } = channel
+    this.#writer.writePassed(connection.outbox, ++channel.lastDeliveryTag, message)
     if (!connection.inTurn) connection.markTurn()
   }
 

@@ -17,6 +17,8 @@ export class Dispatcher {
   /** Highest priority first. */
   readonly #groups: PriorityGroup[] = []
   readonly #subscribers = new Set<Subscriber>()
+  /** Subscribers that acknowledge. */
+  ackingCount = 0
   /** The exclusive consumer, if there is one. */
   exclusive: Subscriber | null = null
 
@@ -36,12 +38,14 @@ export class Dispatcher {
   add(subscriber: Subscriber): void {
     this.#subscribers.add(subscriber)
     if (subscriber.exclusive) this.exclusive = subscriber
+    if (!subscriber.noAck) this.ackingCount++
     this.#group(subscriber.priority).ready.push(subscriber)
   }
 
   remove(subscriber: Subscriber): void {
     if (!this.#subscribers.delete(subscriber)) return
     if (this.exclusive === subscriber) this.exclusive = null
+    if (!subscriber.noAck) this.ackingCount--
     subscriber.cancelled = true
     if (this.#subscribers.size === 0) this.#groups.length = 0
     else this.#dropFromRing(subscriber)

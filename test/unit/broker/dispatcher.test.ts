@@ -30,6 +30,8 @@ class FakeSubscriber implements Subscriber {
     return this.credit > 0
   }
 
+  passOn(): void {}
+
   deliver(): void {
     this.credit--
   }

@@ -45,7 +45,6 @@ class Fixture {
     let left = count
     const queue = {
       inTurn: false,
-    continueReading: () => {},
       deliver: (limit: number): boolean => {
         const batch = Math.min(limit, left)
         left -= batch
@@ -66,6 +65,7 @@ class Fixture {
   session(name: string, onSettle: () => void = () => {}): TurnSession {
     return {
       inTurn: false,
+      continueReading: () => {},
       settle: (round, completedRound, writeFailed) => {
         this.events.push(`settle ${name} ${round} ${completedRound}${writeFailed ? " failed" : ""}`)
         onSettle()
