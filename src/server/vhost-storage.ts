@@ -21,6 +21,11 @@ import { removeDeletedStores } from "../storage/store-deletion.ts"
 import type { Logger } from "../util/logger.ts"
 import type { Random } from "../util/random.ts"
 
+/** How long a queue must have been empty, so that busy ones do not make and remove files all the time. */
+const IDLE_MS = 5000
+/** Stores whose files are removed in one tick, 0.2 ms each. */
+const RESETS_MAX = 50
+
 /** What the files of all vhosts share. */
 export type StorageContext = StoreContext & DefinitionsContext
 
@@ -36,8 +41,8 @@ export class VhostStorage implements VhostContext, Writable {
   readonly #stores: StorageContext
   readonly #definitions: DefinitionsLog
   readonly #log: Logger
-  /** Queues whose store went empty, to be looked at when they have been idle for a while. */
-  readonly #emptied = new Set<Queue>()
+  /** Queues whose store went empty, and when: they give their files back when they stay so. */
+  readonly #emptied = new Map<Queue, number>()
   readonly #stalled = new Set<Queue>()
   /** At most one per definition that there was when the log failed: declarations are refused. */
   #lateDeletions: Buffer[] = []
@@ -109,7 +114,7 @@ export class VhostStorage implements VhostContext, Writable {
       const store = this.#newStore(queue, directory)
       store.open()
       queue.store = store
-      if (store.readyCount === 0) this.#emptied.add(queue)
+      if (store.readyCount === 0) this.wentEmpty(queue)
     }
   }
 
@@ -133,7 +138,7 @@ export class VhostStorage implements VhostContext, Writable {
   }
 
   wentEmpty(queue: Queue): void {
-    this.#emptied.add(queue)
+    this.#emptied.set(queue, this.#stores.clock.nowMs)
   }
 
   // ---- definitions
@@ -188,12 +193,22 @@ export class VhostStorage implements VhostContext, Writable {
   tick(): void {
     for (const queue of this.#stalled) if (!queue.deleted) this.turn.markQueue(queue)
     this.#stalled.clear()
-    for (const queue of this.#emptied) {
+    this.#resetIdle()
+  }
+
+  #resetIdle(): void {
+    const { nowMs } = this.#stores.clock
+    let count = 0
+    for (const [queue, sinceMs] of this.#emptied) {
+      if (nowMs - sinceMs < IDLE_MS) continue
       const { store } = queue
       if (store === null || store.readyCount > 0) this.#emptied.delete(queue)
-      else if (store.unackedCount === 0 && store.resetIfIdle()) {
-        queue.store = null // An idle queue is its name and nothing else.
-        this.#emptied.delete(queue)
+      else if (store.unackedCount === 0) {
+        if (store.resetIfIdle()) {
+          queue.store = null // An idle queue is its name and nothing else.
+          this.#emptied.delete(queue)
+        }
+        if (++count === RESETS_MAX) return
       }
     }
   }

@@ -41,7 +41,7 @@ import { Tail } from "./tail.ts"
 /** From this size on a message is written past the tail: the copy would cost more than the write. */
 const THROUGH_SIZE_MIN = 64 << 10
 /** An empty store keeps a segment smaller than this until it is idle, instead of making files all the time. */
-const RESET_SIZE_MIN = 1 << 20
+const RESET_SIZE_MIN = 256 << 10
 
 export interface MessageStoreOptions {
   /** Persistent messages wait for a sync. */
@@ -452,6 +452,7 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
       this.#context.openFiles.forget(segment.path)
       this.#context.openFiles.forget(segment.ackPath)
     }
+    this.#directory.forget(this.#context)
     this.#tail.abandon()
     this.#shut()
     this.failed = false

@@ -64,8 +64,8 @@ export function removeIfEmpty(context: StoreContext, directory: StoreDirectory):
   const names = disk.list(directory.path)
   if (names.length === 0) return true
   for (const name of names) if (name !== QUEUE_NAME_FILE) return false
+  directory.forget(context)
   disk.removeTree(directory.path)
-  directory.noteRemoval()
   return true
 }
 

@@ -63,8 +63,9 @@ export class StoreDirectory {
     context.commit.touchDirectory(parentOf(this.path))
   }
 
-  /** It was removed; the next ensure() makes it again. */
-  noteRemoval(): void {
+  /** It is about to be removed; the next ensure() makes it again. */
+  forget(context: StoreContext): void {
+    context.openFiles.forget(`${this.path}/${QUEUE_NAME_FILE}`) // Opened for a sync.
     this.#isReady = false
   }
 }
