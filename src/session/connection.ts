@@ -41,6 +41,7 @@ import { SETTLE_ACK, SETTLE_DROP, SETTLE_REQUEUE } from "./channel.ts"
 import type { Channel } from "./channel.ts"
 import { Carry } from "./carry.ts"
 import { Handshake, HANDSHAKE_FRAME_MAX } from "./handshake.ts"
+import { Heartbeat } from "./heartbeat.ts"
 import { handleChannelMethod, openChannel } from "./methods/dispatch.ts"
 import { handleConnection } from "./methods/connection.ts"
 import { Outbox } from "./outbox.ts"
@@ -100,7 +101,6 @@ export class Connection implements ConnectionHandle, TurnSession {
   /** Frame size limit in force, with the 8 bytes around the payload. */
   frameMax = HANDSHAKE_FRAME_MAX
   channelMax = 0
-  heartbeatSeconds = 0
   maxMessageSize: number
   wantsConsumerCancel = false
   wantsBlocked = false
@@ -116,8 +116,7 @@ export class Connection implements ConnectionHandle, TurnSession {
   openChannelCount = 0
   #state = HANDSHAKE
   #handshake: Handshake | null
-  #lastReceivedMs: number
-  #lastSentMs: number
+  readonly #heartbeat: Heartbeat
   #closeDeadlineMs = 0
   readonly #carry = new Carry()
   /** Received but not parsed, because the connection is held up. */
@@ -131,7 +130,6 @@ export class Connection implements ConnectionHandle, TurnSession {
   /** The channel whose consumers are woken first when the outbox has drained. */
   #firstToWake = 0
   /** Of the outbox, at the last tick with a paused reader. */
-  #lastPendingBytes = 0
   #turnChannels: Channel[] = []
   readonly #waitingChannels = new Set<Channel>()
   #routes: PublishRouteCache | null = null
@@ -157,14 +155,22 @@ export class Connection implements ConnectionHandle, TurnSession {
       `${transport.localAddress}:${transport.localPort}`
     this.outbox = new Outbox(transport, pool, () => this.#onDrained())
     this.connectedAtMs = broker.clock.nowMs
-    this.#lastReceivedMs = this.connectedAtMs
-    this.#lastSentMs = this.connectedAtMs
+    this.#heartbeat = new Heartbeat(this.connectedAtMs)
     this.#handshake = new Handshake(this)
     broker.connections.add(this)
   }
 
   get isRunning(): boolean {
     return this.#state === RUNNING
+  }
+
+  /** As negotiated; 0 is off. */
+  get heartbeatSeconds(): number {
+    return this.#heartbeat.seconds
+  }
+
+  set heartbeatSeconds(seconds: number) {
+    this.#heartbeat.seconds = seconds
   }
 
   get isBlocked(): boolean {
@@ -181,7 +187,7 @@ export class Connection implements ConnectionHandle, TurnSession {
   onChunk(chunk: Chunk, size: number): void {
     if (this.#state === CLOSED) return
     this.clock.refresh()
-    this.#lastReceivedMs = this.clock.nowMs
+    this.#heartbeat.received(this.clock.nowMs)
     if (this.isHeldUp) {
       this.#unparsed.push(Buffer.from(chunk.bytes.subarray(0, size)))
       return
@@ -662,7 +668,7 @@ export class Connection implements ConnectionHandle, TurnSession {
 
   flush(): void {
     if (this.outbox.isEmpty) return
-    this.#lastSentMs = this.clock.nowMs
+    this.#heartbeat.sent(this.clock.nowMs)
     this.outbox.flush()
   }
 
@@ -746,7 +752,7 @@ export class Connection implements ConnectionHandle, TurnSession {
   #parseHeld(): void {
     if (this.#isHeldByAlarm || this.#isHeldByOutput) return
     this.isHeldUp = false
-    this.#lastReceivedMs = this.clock.nowMs
+    this.#heartbeat.received(this.clock.nowMs)
     const pieces = this.#unparsed
     this.#unparsed = []
     const bytes = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
@@ -754,13 +760,6 @@ export class Connection implements ConnectionHandle, TurnSession {
   }
 
   // ---- time
-
-  /** A paused reader hears no heartbeats. During an alarm it cannot know; else the peer lives as long as it reads. */
-  #notePausedPeer(nowMs: number): void {
-    const { pendingBytes } = this.outbox
-    if (this.#isHeldByAlarm || pendingBytes < this.#lastPendingBytes) this.#lastReceivedMs = nowMs
-    this.#lastPendingBytes = pendingBytes
-  }
 
   /** About twice a second. */
   tick(nowMs: number): void {
@@ -775,15 +774,14 @@ export class Connection implements ConnectionHandle, TurnSession {
       }
       return
     }
-    const heartbeatMs = this.heartbeatSeconds * 1000
-    if (heartbeatMs === 0) return
-    if (nowMs - this.#lastSentMs >= heartbeatMs / 2) {
+    const heartbeat = this.#heartbeat
+    if (heartbeat.isDue(nowMs)) {
       this.outbox.write(HEARTBEAT_FRAME)
       this.flush()
     }
-    if (this.#isPaused) this.#notePausedPeer(nowMs)
-    // A peer may be silent for two intervals (AMQP 0-9-1 §4.2.7).
-    if (nowMs - this.#lastReceivedMs > 2 * heartbeatMs + 1000) {
+    if (this.#isHeldByAlarm) heartbeat.received(nowMs)
+    else if (this.#isPaused) heartbeat.notReading(nowMs, this.outbox.pendingBytes)
+    if (heartbeat.isPeerDead(nowMs)) {
       this.broker.log.warn(
         { connection: this.name, heartbeatSeconds: this.heartbeatSeconds },
         "missed heartbeats from the client, connection closed",
