@@ -47,7 +47,7 @@ const TURN_INPUT_BYTES_MAX = 128 << 10
  * Received chunks after which it ends likewise: with a thousand busy clients, the first should not
  * wait for the last, and clients and broker work at the same time instead of in turn.
  */
-const TURN_INPUT_CHUNKS_MAX = 16
+const TURN_INPUT_CHUNKS_MAX = 64
 
 /** Messages that one queue may hand out before the other queues have theirs. */
 const QUEUE_BATCH_MAX = 4096
