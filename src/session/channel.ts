@@ -410,7 +410,7 @@ export class Channel implements ConfirmWriter {
   }
 
   #releaseHeld(held: HeldReplies, completedRound: number): void {
-    held.release(completedRound)
+    if (held.release(completedRound)) this.connection.broker.turn.expectRequest()
     if (held.isEmpty) this.#updateMayDeliver()
     if (!held.isFull) this.connection.outputAdvanced()
   }

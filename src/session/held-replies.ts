@@ -47,8 +47,8 @@ export class HeldReplies {
     return first !== undefined && first.round !== ROUND_UNKNOWN && first.round <= round
   }
 
-  /** Runs, in order, all entries up to the first that waits for a later round. */
-  release(completedRound: number): void {
+  /** Runs, in order, all entries up to the first that waits for a later round. False if there were none. */
+  release(completedRound: number): boolean {
     let count = 0
     try {
       for (const entry of this.#entries) {
@@ -59,5 +59,6 @@ export class HeldReplies {
     } finally {
       this.#entries.splice(0, count)
     }
+    return count > 0
   }
 }

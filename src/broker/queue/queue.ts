@@ -35,6 +35,10 @@ export interface QueueProperties {
   readonly arguments: Table
 }
 
+/** A sole consumer without acknowledgement is asked for its capacity once in so many small messages. */
+const SOLE_BATCH = 16
+const SOLE_BATCH_BODY_MAX = 2048
+
 /** Larger bodies are stored: how much a consumer takes at once is limited behind the store. */
 const PASS_ON_BODY_MAX = 16 << 10
 
@@ -129,26 +133,29 @@ export class Queue {
     const dispatcher = this.#dispatcher
     if (store === null || dispatcher === null || this.deleted) return false
     let count = 0
+    let subscriber: Subscriber | null = null
+    /** Messages that the subscriber takes before the dispatcher is asked again. */
+    let left = 0
     while (count < limit && store.readyCount > 0) {
-      const subscriber = dispatcher.next()
-      if (subscriber === null) {
-        this.#context.turn.noteBacklog()
-        break
+      if (left === 0 || subscriber === null) {
+        subscriber = dispatcher.next()
+        if (subscriber === null) {
+          this.#context.turn.noteBacklog()
+          break
+        }
+        left = subscriber.noAck && dispatcher.size === 1 ? SOLE_BATCH : 1
       }
       if (!store.shift(delivered)) {
         if (store.readyCount > 0) this.#context.stalled(this)
         break
       }
       count++
+      const bodySize = delivered.bodyEnd - delivered.bodyStart
+      left = bodySize > SOLE_BATCH_BODY_MAX ? 0 : left - 1
       if (delivered.redelivered) this.redeliveredCount++
       subscriber.deliver(delivered)
       if (subscriber.noAck)
-        store.ack(
-          delivered.segment,
-          delivered.position,
-          delivered.size,
-          delivered.bodyEnd - delivered.bodyStart,
-        )
+        store.ack(delivered.segment, delivered.position, delivered.size, bodySize)
     }
     this.deliveredCount += count
     if (count > 0 && store.readyCount === 0) this.#context.wentEmpty(this)
