@@ -54,7 +54,7 @@ const QUEUE_BATCH_MAX = 4096
 
 const REST_LOOPS_MAX = 64
 
-/** Empty turns after a reply, each 1 to 2 µs: some 100 µs of CPU at most, and only after a reply. */
+/** Empty turns after a reply, each 1 to 2 µs: less than half a millisecond of CPU, and only after a reply. */
 const SPINS_MAX = 256
 
 export class Turn {
