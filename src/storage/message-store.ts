@@ -75,6 +75,8 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
   #requeued: Requeued | null = null
   #nextNumber = 1
   #dirty = false
+  /** failed was set since the last write(). */
+  #failedInTurn = false
   #closed = false
   /** On the buffer pool's list of holders. */
   #isHolder = false
@@ -276,8 +278,9 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
     error = this.#segments.writeAcks(this.#context) ?? error
     if (error === null) error = this.#resetIfLarge()
     this.#releaseBuffers(this.#context.buffers.underPressure)
-    if (error === null) this.#succeed()
-    else this.#fail(error)
+    if (error !== null) this.#fail(error)
+    else if (!this.#failedInTurn) this.#succeed()
+    this.#failedInTurn = false
     // There are more segments to remove than one turn should take the time for.
     if (error === null && this.#segments.hasFinished) this.#markDirty()
   }
@@ -299,8 +302,12 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
     }
   }
 
-  /** In the middle of a turn, whose end shall see it. */
+  /**
+   * In the middle of a turn, whose end shall see it: the write there may well succeed, because the
+   * message at fault is not part of it, but the store has failed all the same until it is tried again.
+   */
   #failNow(error: StorageError): void {
+    this.#failedInTurn = true
     this.#fail(error)
     if (!this.#dirty) this.#markDirty()
   }

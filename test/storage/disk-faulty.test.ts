@@ -109,6 +109,34 @@ test("kill -9 keeps everything that was written, synced or not", async () => {
   assert.equal(after.openCount, 0)
 })
 
+test("a killed process reaches nothing any more, and its syncs in flight end unheard", async () => {
+  const disk = await setUp()
+  const fd = disk.open("/d/a", true)
+  await syncDirectory(disk, "/d")
+  disk.holdSyncs = true
+  let heardCount = 0
+  const hear = (): void => void heardCount++
+  write(disk, fd, "1", 0)
+  disk.sync(fd, hear)
+  write(disk, fd, "2", 1)
+  disk.failCall("sync", 1, "EIO")
+  disk.sync(fd, hear)
+  write(disk, fd, "3", 2)
+  disk.failCall("sync", 2, "EIO")
+  const next = disk.killProcess()
+  assert.equal(next.openCount, 0)
+  assert.equal(next.readFile("/d/a")?.toString(), "123", "what was written can be read")
+  assert.throws(() => write(disk, fd, "x", 0), new RegExp(DEAD))
+  disk.sync(fd, hear)
+  disk.releaseSyncs()
+  await Promise.resolve()
+  assert.equal(heardCount, 0)
+  next.holdSyncs = false
+  assert.equal(await sync(next, next.open("/d/a", false)), null)
+  assert.deepEqual(survivors(next, "/d/a"), new Set(["123", "1\x003"]), "the second one failed")
+  assert.match(String(await sync(next, 0)), /EIO/, "faults are still to come")
+})
+
 test("dieAt tears a write and lets nothing happen after it", async () => {
   const disk = await setUp()
   const fd = disk.open("/d/a", true)

@@ -4,6 +4,7 @@
  *   failCall("write", 3, "ENOSPC")          the third write from now fails
  *   capacityBytes = disk.usedBytes + 1000   real lack of space
  *   dieAt("write", 3, 100)                  the process is killed in the third write, after 100 bytes
+ *   killProcess()                           kill -9; the next process goes on with the same medium
  *   crash("kill", seed)                     the disk after kill -9: all that was written
  *   crash("power", seed)                    the disk after a power failure: what was synced, and any
  *                                           part of the rest
@@ -70,6 +71,8 @@ export class FaultyDisk implements Disk {
   #faults: Fault[] = []
   #handles: (Handle | null)[] = []
   #held: (() => void)[] = []
+  /** What the syncs that have not ended yet do to the medium. */
+  readonly #inFlight = new Set<() => void>()
   readonly #locks = new Set<string>()
 
   constructor(root = new DirectoryNode()) {
@@ -86,6 +89,25 @@ export class FaultyDisk implements Disk {
   /** The process is killed in the n-th call of the kind from now on. */
   dieAt(kind: DiskCall, n: number, partialBytes = 0): void {
     this.failCall(kind, n, DEAD, { partialBytes })
+  }
+
+  /**
+   * The process is killed: whoever still holds this disk reaches nothing with it any more. Syncs in
+   * flight run to their end, good or bad, before the next process begins, and nobody hears of it.
+   * Returns the disk for the next process: the same medium, with what is not synced still at risk, and
+   * with the faults that are still to come.
+   */
+  killProcess(): FaultyDisk {
+    for (const end of this.#inFlight) end()
+    this.#inFlight.clear()
+    this.#held = []
+    this.isDead = true
+    const next = new FaultyDisk(this.#root)
+    Object.assign(next.calls, this.calls)
+    next.#faults = this.#faults
+    next.capacityBytes = this.capacityBytes
+    next.holdSyncs = this.holdSyncs
+    return next
   }
 
   /** Takes back all faults. */
@@ -314,9 +336,13 @@ export class FaultyDisk implements Disk {
   ): void {
     const fault = this.#count(kind)
     if (fault?.code === DEAD) this.isDead = true
+    if (this.isDead) return
+    const reachMedium = (): void => end(fault === null)
+    this.#inFlight.add(reachMedium)
     const finish = (): void => {
       if (this.isDead) return
-      end(fault === null)
+      this.#inFlight.delete(reachMedium)
+      reachMedium()
       done(fault === null ? null : failure(path, fault.code, kind))
     }
     if (this.holdSyncs) this.#held.push(finish)
