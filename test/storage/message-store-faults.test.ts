@@ -221,6 +221,25 @@ test("a full disk refuses messages, lets consumers go on, and recovers by itself
   assert.deepEqual(reopen(work.disk.crash("kill")).bodies, work.expected)
 })
 
+test("a large message that meets a full disk leaves the store failed until it is tried again", () => {
+  const disk = new FaultyDisk()
+  const bed = new StoreBed(disk)
+  const { store } = bed.open()
+  bed.append(store, "first")
+  bed.turn()
+  disk.capacityBytes = disk.usedBytes + 1000
+  assert.equal(bed.append(store, Buffer.alloc(200_000)), false)
+  bed.turn()
+  assert.ok(store.failed, "nothing is left to write, but the next large message would fail again")
+  assert.equal(bed.append(store, "small"), false)
+  bed.turn()
+  assert.equal(store.failed, false, "it was tried again")
+  disk.heal()
+  assert.ok(bed.append(store, "second"))
+  bed.turn()
+  assert.deepEqual(bed.drain(store), ["first", "second"])
+})
+
 test("killed in any write, at any byte of it, the store comes back whole", () => {
   const seed = chooseSeed("killed in a write")
   const rehearsal = new Workload(seed)
