@@ -17,9 +17,11 @@ export class PublishRoute {
   readonly usesHeaders: boolean
   /** An alarm is on: confirm channels refuse every publish. */
   readonly isRefused: boolean
-  /** Exchange and routing key, two short strings. */
+  /** Exchange and routing key, two short strings. Behind them a publisher may keep its properties. */
   readonly key: Chunk
   readonly keySize: number
+  /** The publisher whose properties lie behind the key. */
+  propertiesOwner: object | null = null
 
   constructor(fields: {
     exchange: Exchange
@@ -74,9 +76,12 @@ function hash(chunk: Chunk, start: number, size: number): number {
   return (mixed ^ (mixed >>> 13)) & (SLOT_COUNT - 1)
 }
 
+/** Room behind the key for properties without content: flags and delivery mode. */
+export const KEY_PROPERTIES_MAX = 3
+
 /** A copy of the key bytes that outlives the received chunk. */
 export function copyKey(chunk: Chunk, start: number, size: number): Chunk {
-  const key = new Chunk(Buffer.alloc(Math.max(size, 8)))
+  const key = new Chunk(Buffer.alloc(Math.max(size + KEY_PROPERTIES_MAX, 8)))
   copyBytes(chunk, start, key, 0, size)
   return key
 }

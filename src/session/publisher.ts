@@ -6,6 +6,7 @@ import { Refusal } from "../broker/errors.ts"
 import { Chunk, copyBytes, equalBytes } from "../util/bytes.ts"
 import type { Channel } from "./channel.ts"
 import { checkExpiration } from "./expiration.ts"
+import { KEY_PROPERTIES_MAX } from "./publish-route.ts"
 import type { PublishRoute } from "./publish-route.ts"
 
 /**
@@ -36,7 +37,7 @@ const BIT_IMMEDIATE = 2
 const ASSEMBLY_SIZE_MIN = 4 << 10
 
 /** Flags alone, or flags and delivery mode. */
-const TEMPLATE_PROPERTIES_MAX = 3
+const TEMPLATE_PROPERTIES_MAX = KEY_PROPERTIES_MAX
 /** Method frame with two short strings of 255 bytes, header frame, head of a body frame. */
 const TEMPLATE_SIZE_MAX = 8 + 4 + 2 + 256 + 256 + 1 + 8 + 12 + TEMPLATE_PROPERTIES_MAX + 7
 /** A publisher that never repeats itself pays for a new template once in so many publishes. */
@@ -61,6 +62,7 @@ export class Publisher {
   #templateSize = 0
   #templateBodySize = 0
   #templatePropertiesStart = 0
+  #templatePropertiesSize = 0
   #templatePersistent = false
   #templateMandatory = false
   #templateRoute: PublishRoute | null = null
@@ -124,14 +126,10 @@ export class Publisher {
         this.#route = route
         this.#persistent = this.#templatePersistent
         this.#mandatory = this.#templateMandatory
-        this.#complete(
-          chunk,
-          offset + this.#templatePropertiesStart,
-          bodyStart - 8,
-          chunk,
-          bodyStart,
-          bodyEnd,
-        )
+        if (route.propertiesOwner !== this) this.#placeProperties(route, template)
+        const { keySize } = route
+        const propertiesEnd = keySize + this.#templatePropertiesSize
+        this.#complete(route.key, keySize, propertiesEnd, chunk, bodyStart, bodyEnd)
         offset = bodyEnd + 1
         continue
       }
@@ -217,6 +215,15 @@ export class Publisher {
     this.#templatePersistent = this.#persistent
     this.#templateMandatory = this.#mandatory
     this.#templateRoute = this.#route
+    this.#templatePropertiesSize = bodyStart - 8 - propertiesStart
+    if (this.#route !== null) this.#route.propertiesOwner = null
+  }
+
+  /** Behind the key, so that route and properties are one piece for whoever copies them. */
+  #placeProperties(route: PublishRoute, template: Chunk): void {
+    const size = this.#templatePropertiesSize
+    copyBytes(template, this.#templatePropertiesStart, route.key, route.keySize, size)
+    route.propertiesOwner = this
   }
 
   /** `start` is behind the method id. Finds the route: the same as last time, cached, or resolved. */

@@ -121,10 +121,16 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
     const at = tail.used
     writeRecordHeader(chunk, at, size, message, propertiesSize)
     let to = at + RECORD_HEADER_SIZE
-    copyBytes(message.route, message.routeStart, chunk, to, routeSize)
-    to += routeSize
-    copyBytes(message.properties, message.propertiesStart, chunk, to, propertiesSize)
-    to += propertiesSize
+    if (message.properties === message.route && message.propertiesStart === message.routeEnd) {
+      // One after the other, as a publisher that repeats itself has them: one copy.
+      copyBytes(message.route, message.routeStart, chunk, to, routeSize + propertiesSize)
+      to += routeSize + propertiesSize
+    } else {
+      copyBytes(message.route, message.routeStart, chunk, to, routeSize)
+      to += routeSize
+      copyBytes(message.properties, message.propertiesStart, chunk, to, propertiesSize)
+      to += propertiesSize
+    }
     copyBytes(message.body, message.bodyStart, chunk, to, bodySize)
     tail.used = at + size
     tail.lastOffset = at
