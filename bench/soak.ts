@@ -146,18 +146,21 @@ async function takeSnapshot(broker: BrokerProcess): Promise<Snapshot> {
 /** Waits until the sockets are gone; what stays open shows in the comparison. */
 async function afterQuiet(broker: BrokerProcess, cold: Snapshot): Promise<Snapshot> {
   const noSockets = (): void => {
-    if (broker.openFileCount() > cold.openFiles) throw new Error("still open")
+    if (broker.openFileCount() > cold.openFiles + DEFINITIONS_LOG) throw new Error("still open")
   }
   await eventually(noSockets, { timeoutMs: 15_000 }).catch(() => {})
   return takeSnapshot(broker)
 }
+
+/** definitions.amqp stays open from the first durable declaration on. */
+const DEFINITIONS_LOG = 1
 
 function compare(cold: Snapshot, warm: Snapshot, end: Snapshot): string[] {
   const problems: string[] = []
   const grew = (what: string, from: number, to: number, max: number): void => {
     if (to - from > max) problems.push(`${what} went from ${String(from)} to ${String(to)}`)
   }
-  grew("open files", cold.openFiles, end.openFiles, 0)
+  grew("open files", cold.openFiles, end.openFiles, DEFINITIONS_LOG)
   grew("timers", cold.timers, end.timers, 0)
   grew("resident memory", warm.rssBytes, end.rssBytes, RSS_GROWTH_MAX_BYTES)
   grew("heap", warm.heapUsedBytes, end.heapUsedBytes, HEAP_GROWTH_MAX_BYTES)
