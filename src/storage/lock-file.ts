@@ -100,6 +100,7 @@ function isAlive(files: LockFiles, holder: Holder): boolean {
     // EPERM: there is such a process, of another user.
     if (!(error instanceof Error && "code" in error && error.code === "EPERM")) return false
   }
+  if (isZombie(files, holder.pid)) return false
   return !differs(holder.startTicks, startTicks(files, holder.pid))
 }
 
@@ -119,11 +120,21 @@ function parse(content: string): Holder | null {
   return { pid: Number(pid), startTicks: ticks, bootId: boot, namespace }
 }
 
+/** Killed, but nobody has asked for its exit code yet: common in containers without an init. */
+function isZombie(files: LockFiles, pid: number): boolean {
+  const state = statFields(files, pid)[0]
+  return state === "Z" || state === "X"
+}
+
 /** Field 22 of /proc/<pid>/stat; empty where there is no /proc. */
 function startTicks(files: LockFiles, pid: number): string {
+  return statFields(files, pid)[19] ?? ""
+}
+
+/** The fields of /proc/<pid>/stat from number 3 on: the name before it may hold spaces and parentheses. */
+function statFields(files: LockFiles, pid: number): string[] {
   const stat = readProc(files, `/proc/${String(pid)}/stat`)
-  // The name in parentheses may hold spaces and parentheses; the field after it is number 3.
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? ""
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")
 }
 
 function bootId(files: LockFiles): string {

@@ -155,6 +155,19 @@ class FakeFiles implements LockFiles {
   }
 }
 
+test("a killed process that nobody has waited for holds nothing", () => {
+  const files = new FakeFiles()
+  const stat = (state: string): string =>
+    `${String(process.ppid)} (a (b) c) ${state}${" 0".repeat(18)} 4711 0 0`
+  const held = `${String(process.ppid)}\n4711\n\n\n`
+  files.files.set(`/proc/${String(process.ppid)}/stat`, stat("S"))
+  files.files.set("/lock", held)
+  assert.throws(() => takeLock(files, "/lock"), StorageError)
+  files.files.set(`/proc/${String(process.ppid)}/stat`, stat("Z"))
+  takeLock(files, "/lock")()
+  assert.equal(files.files.has("/lock"), false)
+})
+
 test("works without hard links", () => {
   const files = new FakeFiles()
   files.hasLinks = false
