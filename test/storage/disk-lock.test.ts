@@ -155,15 +155,18 @@ class FakeFiles implements LockFiles {
   }
 }
 
+/** As /proc shows the parent process, started at tick 4711, in this state. */
+function statOfParent(state: string): string {
+  return `${String(process.ppid)} (a (b) c) ${state}${" 0".repeat(18)} 4711 0 0`
+}
+
 test("a killed process that nobody has waited for holds nothing", () => {
   const files = new FakeFiles()
-  const stat = (state: string): string =>
-    `${String(process.ppid)} (a (b) c) ${state}${" 0".repeat(18)} 4711 0 0`
   const held = `${String(process.ppid)}\n4711\n\n\n`
-  files.files.set(`/proc/${String(process.ppid)}/stat`, stat("S"))
+  files.files.set(`/proc/${String(process.ppid)}/stat`, statOfParent("S"))
   files.files.set("/lock", held)
   assert.throws(() => takeLock(files, "/lock"), StorageError)
-  files.files.set(`/proc/${String(process.ppid)}/stat`, stat("Z"))
+  files.files.set(`/proc/${String(process.ppid)}/stat`, statOfParent("Z"))
   takeLock(files, "/lock")()
   assert.equal(files.files.has("/lock"), false)
 })
