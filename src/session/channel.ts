@@ -1,6 +1,5 @@
 import { decodeProperties } from "../amqp/properties.ts"
 import { writeBasicNack } from "../amqp/generated/methods.ts"
-import { formatReplyText } from "../amqp/errors.ts"
 import { EMPTY_TABLE } from "../amqp/table.ts"
 import { requireWrite } from "../broker/access.ts"
 import { Refusal } from "../broker/errors.ts"
@@ -446,9 +445,4 @@ export class Channel implements ConfirmWriter {
       subscription.queue.removeSubscriber(subscription)
     }
   }
-}
-
-/** `NAME - explanation` for channel.close. */
-export function replyText(code: number, error: Refusal): string {
-  return formatReplyText(code, error.message)
 }

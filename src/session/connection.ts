@@ -575,11 +575,6 @@ export class Connection implements ConnectionHandle, TurnSession {
     this.#state = RUNNING
   }
 
-  /** A refused login or a foreign protocol: what was written goes out, then the stream ends. */
-  get isHandshaking(): boolean {
-    return this.#state === HANDSHAKE
-  }
-
   // ---- channels
 
   removeChannel(channel: Channel): void {

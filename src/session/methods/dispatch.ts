@@ -46,7 +46,6 @@ export function openChannel(connection: Connection, channelId: number): void {
   if (vhost === null)
     throw new ProtocolError(504, "connection is not open", CHANNEL_OPEN >>> 16, 10)
   const channel = new Channel(channelId, connection, vhost)
-  channel.consumerPrefetch = 0
   while (connection.channels.length < channelId) connection.channels.push(undefined)
   connection.channels[channelId] = channel
   connection.openChannelCount++
