@@ -49,6 +49,30 @@ function append(store: MessageStore, times: Times): void {
   times.add("append", start)
 }
 
+/** Bodies as they lie between the frames of a publisher that repeats itself. */
+const STRIDE = 58
+const run = incoming(Buffer.alloc(TURN * STRIDE, "x"), { key: "load" })
+
+function appendRun(store: MessageStore, times: Times): void {
+  run.bodyStart = 0
+  run.bodyEnd = 16
+  const start = performance.now()
+  if (store.appendRun(run, TURN, STRIDE) !== TURN) throw new Error("refused")
+  times.add("append", start)
+}
+
+function shiftAndAckRuns(store: MessageStore, times: Times): void {
+  const start = performance.now()
+  for (let left = TURN; left > 0;) {
+    const taken = store.shiftRun(into, left, 32 << 10)
+    if (taken === 0) throw new Error("nothing there")
+    store.ack(into.segment, into.position, into.size, 16, taken)
+    sum += taken * (into.bodyEnd - into.bodyStart + into.propertiesEnd - into.routeStart)
+    left -= taken
+  }
+  times.add("shift and ack", start)
+}
+
 function shiftAndAck(store: MessageStore, times: Times): void {
   let start = performance.now()
   for (let i = 0; i < TURN; i++) {
@@ -77,6 +101,16 @@ function throughTail(name: string, bed: StoreBed, store: MessageStore): void {
     write(bed, times)
   }
   times.print(`${name}, at once`)
+}
+
+function runsThroughTail(name: string, bed: StoreBed, store: MessageStore): void {
+  const times = new Times()
+  for (let done = 0; done < count; done += TURN) {
+    appendRun(store, times)
+    shiftAndAckRuns(store, times)
+    write(bed, times)
+  }
+  times.print(`${name}, in runs`)
 }
 
 function fillAndDrain(name: string, bed: StoreBed, store: MessageStore): void {
@@ -129,6 +163,7 @@ try {
   for (const round of ["warm-up", "measured"]) {
     console.log(round)
     throughTail("memory", ...open(new MemoryDisk(), "/queue"))
+    runsThroughTail("memory", ...open(new MemoryDisk(), "/queue"))
     fillAndDrain("memory", ...open(new MemoryDisk(), "/queue"))
     throughTail("disk", ...open(new NodeDisk(), join(root, round, "at-once")))
     fillAndDrain("disk", ...open(new NodeDisk(), join(root, round, "drain")))

@@ -16,8 +16,13 @@ export interface Subscriber {
   parked: boolean
   /** May it take one more message now? */
   hasCapacity(): boolean
-  /** Copies the message out. The view is valid only during the call. */
-  deliver(message: StoredMessage): void
+  /** How many messages it may take before it acknowledges one. Counts after hasCapacity() said yes. */
+  readonly credit: number
+  /**
+   * Copies out the message and those behind it: `count` in all, which are alike but for their bodies
+   * and lie `message.size` bytes apart. The view is valid only during the call, which may move it.
+   */
+  deliver(message: StoredMessage, count: number): void
   /** As deliver(), for a message that was not stored; only without acknowledgement and after hasCapacity(). */
   passOn(message: IncomingMessage): void
   /** The queue is gone: the client is told (basic.cancel) if it can be. */

@@ -47,7 +47,7 @@ const TURN_INPUT_BYTES_MAX = 128 << 10
  * Received chunks after which it ends likewise: with a thousand busy clients, the first should not
  * wait for the last, and clients and broker work at the same time instead of in turn.
  */
-const TURN_INPUT_CHUNKS_MAX = 64
+const TURN_INPUT_CHUNKS_MAX = 32
 
 /** Messages that one queue may hand out before the other queues have theirs. */
 const QUEUE_BATCH_MAX = 4096
@@ -164,6 +164,13 @@ export class Turn {
   /** In this loop or the last one consumers could not keep up: publishers are to go slower. */
   get hasBacklog(): boolean {
     return this.#backlogLoop >= this.loopCount - 1
+  }
+
+  /** A session begins with received bytes. What comes within a turn comes at one time: the clock is asked once. */
+  beginInput(): void {
+    if (this.#inputChunks > 0) return
+    this.#clock.refresh()
+    this.schedule()
   }
 
   /** A session has worked through received bytes. Ends the turn early under a flood. */

@@ -424,6 +424,23 @@ export class Vhost implements QueueContext, DefinitionSink {
     return result
   }
 
+  /**
+   * Publishes up to `count` messages to one queue. They differ in their bodies only, which lie `stride`
+   * bytes apart. Returns how many the queue has accepted; the one behind them it has refused.
+   */
+  publishRun(
+    exchange: Exchange,
+    queue: Queue,
+    message: IncomingMessage,
+    count: number,
+    stride: number,
+  ): number {
+    const accepted = queue.publishRun(message, count, stride)
+    exchange.publishInCount += accepted
+    exchange.publishOutCount += accepted
+    return accepted
+  }
+
   // ---- definitions.amqp
 
   /** While this runs, changes are not logged: they come from the log. */

@@ -174,6 +174,35 @@ export class Channel implements ConfirmWriter {
       throw new Refusal("resource-error", "a queue could not store the message")
   }
 
+  /**
+   * As publish(), for `count` messages that differ in their bodies only, which lie `stride` bytes
+   * apart. Returns how many it has dealt with, at least one.
+   */
+  publishRun(
+    route: PublishRoute,
+    message: IncomingMessage,
+    mandatory: boolean,
+    count: number,
+    stride: number,
+  ): number {
+    const isPlain = route.queueCount === 1 && !route.usesHeaders && !route.isRefused
+    if (count > 1 && isPlain && this.transaction === null) {
+      message.timestampMs = this.connection.clock.nowMs
+      const queue = route.queues[0]!
+      const accepted = this.vhost.publishRun(route.exchange, queue, message, count, stride)
+      if (accepted > 0) {
+        if (this.confirms !== null) {
+          const isDurable = message.persistent && queue.durable
+          this.confirms.add(isDurable ? CONFIRM_DURABLE : CONFIRM_READY, accepted)
+          if (!this.inTurn) this.connection.markChannel(this)
+        }
+        return accepted
+      }
+    }
+    this.publish(route, message, mandatory)
+    return 1
+  }
+
   /** Hands the message to its queues and returns it if it must be returned. */
   store(route: PublishRoute, message: IncomingMessage, mandatory: boolean): number {
     const { vhost } = this
@@ -259,18 +288,15 @@ export class Channel implements ConfirmWriter {
     this.#freeSources.push(source.index)
   }
 
-  addUnacked(tag: number, source: DeliverySource, message: StoredMessage): void {
-    source.unackedCount++
-    if (source.subscription !== null) this.consumerUnackedCount++
+  /** `count` messages with tags from `tag` on, one directly behind the other in their store. */
+  addUnacked(tag: number, source: DeliverySource, message: StoredMessage, count = 1): void {
+    source.unackedCount += count
+    if (source.subscription !== null) this.consumerUnackedCount += count
     this.#unacked ??= new UnackedWindow()
-    this.#unacked.add(
-      tag,
-      source.index,
-      message.segment,
-      message.position,
-      message.size,
-      message.bodyEnd - message.bodyStart,
-    )
+    const { segment, position, size } = message
+    const bodySize = message.bodyEnd - message.bodyStart
+    for (let i = 0; i < count; i++)
+      this.#unacked.add(tag + i, source.index, segment, position + i * size, size, bodySize)
   }
 
   /** ack, nack and reject. Throws precondition-failed if the tag is not outstanding, with nothing settled. */
@@ -290,6 +316,13 @@ export class Channel implements ConfirmWriter {
   }
 
   #settleUpTo(unacked: UnackedWindow, last: number, how: number): void {
+    if (how === SETTLE_ACK && this.transaction === null) {
+      for (;;) {
+        const count = unacked.takeRun(last, settled)
+        if (count === 0) return
+        this.applySettlement(settled, how, count)
+      }
+    }
     for (;;) {
       const tag = unacked.takeLowest(last, settled)
       if (tag === 0) return
@@ -303,20 +336,22 @@ export class Channel implements ConfirmWriter {
     else this.transaction.addSettlement(tag, settled, how)
   }
 
-  applySettlement(entry: Unacked, how: number): void {
+  /** With a count: so many deliveries of the same source that lie one directly behind the other; only for acks. */
+  applySettlement(entry: Unacked, how: number, count = 1): void {
     const source = this.#sources[entry.source]!
     const { queue } = source
-    if (how === SETTLE_ACK) queue.ack(entry.segment, entry.position, entry.size, entry.bodySize)
+    if (how === SETTLE_ACK)
+      queue.ack(entry.segment, entry.position, entry.size, entry.bodySize, count)
     else if (how === SETTLE_REQUEUE)
       queue.requeue(entry.segment, entry.position, entry.size, entry.bodySize)
     else queue.drop(entry.segment, entry.position, entry.size, entry.bodySize)
-    source.unackedCount--
+    source.unackedCount -= count
     const { subscription } = source
     if (subscription === null) {
       this.releaseSource(source)
       return
     }
-    this.consumerUnackedCount--
+    this.consumerUnackedCount -= count
     if (source.isReleased) this.#freeSource(source)
     else if (subscription.parked) subscription.wake()
     if (this.globalPrefetch !== 0) this.wakeConsumers()

@@ -33,6 +33,8 @@ export class ConfirmTracker {
   #last = 0
   /** Everything up to here was answered. */
   #answered = 0
+  /** Everything up to here may be answered: transient publishes before which nothing waits need no run. */
+  #readyEnd = 0
   #runs: Run[] = []
   #head = 0
   /** Runs behind the head that could be answered out of order: transient and refused ones. */
@@ -53,20 +55,26 @@ export class ConfirmTracker {
     return this.#last - this.#answered
   }
 
-  add(state: number): void {
-    const number = ++this.#last
+  /** Adds `count` publishes of the same state. */
+  add(state: number, count = 1): void {
+    const end = this.#last + count
+    this.#last = end
     const runs = this.#runs
+    if (state === CONFIRM_READY && runs.length === 0) {
+      this.#readyEnd = end
+      return
+    }
     const last = runs.length > this.#head ? runs[runs.length - 1]! : null
     if (
       last !== null &&
       last.state === state &&
       (state !== CONFIRM_DURABLE || last.round === ROUND_UNKNOWN)
     ) {
-      last.end = number
+      last.end = end
       return
     }
     if (last !== null && state !== CONFIRM_DURABLE) this.#hasReadyBehind = true
-    runs.push({ end: number, state, round: ROUND_UNKNOWN })
+    runs.push({ end, state, round: ROUND_UNKNOWN })
   }
 
   /** End of the turn: what was published in it is covered by `round`. Answers all that is due. */
@@ -99,7 +107,7 @@ export class ConfirmTracker {
   #release(completedRound: number): void {
     const runs = this.#runs
     let head = this.#head
-    let ackEnd = this.#answered
+    let ackEnd = Math.max(this.#answered, this.#readyEnd)
     while (head < runs.length) {
       const run = runs[head]!
       if (run.state === CONFIRM_DURABLE) {

@@ -186,7 +186,7 @@ export class Connection implements ConnectionHandle, TurnSession {
   /** Received bytes lie at the beginning of the chunk, which is the caller's again afterwards. */
   onChunk(chunk: Chunk, size: number): void {
     if (this.#state === CLOSED) return
-    this.clock.refresh()
+    this.broker.turn.beginInput()
     this.#heartbeat.received(this.clock.nowMs)
     if (this.isHeldUp) {
       this.#unparsed.push(Buffer.from(chunk.bytes.subarray(0, size)))

@@ -32,6 +32,10 @@ const TEMPLATE_SIZE_MAX = 8 + 4 + 256 + 9 + 512 + 8 + 12 + TEMPLATE_PROPERTIES_M
 /** A queue of many routing keys pays for a new template once in so many deliveries. */
 const TEMPLATE_INTERVAL = 16
 
+/** From so many deliveries on, with bodies that small, the frames of all are laid out before they are filled in. */
+const SPREAD_MIN = 16
+const SPREAD_BODY_MAX = 128
+
 /**
  * Writes the deliveries of one consumer. The messages of a queue often differ in their bodies only,
  * so the frames around the body are kept as they were and copied in one go.
@@ -63,26 +67,37 @@ export class DeliveryWriter {
     this.#prefix = new Chunk(bytes)
   }
 
-  write(outbox: Outbox, deliveryTag: number, message: StoredMessage): void {
+  /**
+   * Writes the message and those behind it, `count` in all, which are alike but for their bodies and
+   * lie `message.size` bytes apart. Moves the view from one to the next.
+   */
+  write(outbox: Outbox, firstTag: number, message: StoredMessage, count = 1): void {
     const bodySize = message.bodyEnd - message.bodyStart
     const keySize = message.propertiesEnd - message.routeStart
-    if (
-      bodySize === this.#bodySize &&
-      keySize === this.#keySize &&
-      message.routeEnd - message.routeStart === this.#routeSize &&
-      equalBytes(message.chunk, message.routeStart, this.#key!, 0, keySize)
-    ) {
-      this.#writeTemplate(
-        outbox,
-        deliveryTag,
-        message.redelivered,
-        message.chunk,
-        message.bodyStart,
-        bodySize,
-      )
-      return
+    for (let i = 0; i < count; i++) {
+      if (
+        bodySize === this.#bodySize &&
+        keySize === this.#keySize &&
+        message.routeEnd - message.routeStart === this.#routeSize &&
+        equalBytes(message.chunk, message.routeStart, this.#key!, 0, keySize)
+      ) {
+        const { redelivered, chunk, bodyStart, size } = message
+        const left = count - i
+        this.#writeTemplate(
+          outbox,
+          firstTag + i,
+          redelivered,
+          chunk,
+          bodyStart,
+          bodySize,
+          left,
+          size,
+        )
+        return
+      }
+      this.#writeAnew(outbox, firstTag + i, message)
+      if (i + 1 < count) moveView(message, message.size)
     }
-    this.#writeAnew(outbox, deliveryTag, message)
   }
 
   /** A message as it came from its publisher. The route's chunk is the publisher's and stays the same. */
@@ -102,7 +117,8 @@ export class DeliveryWriter {
         propertiesSize,
       )
     ) {
-      this.#writeTemplate(outbox, deliveryTag, false, message.body, message.bodyStart, bodySize)
+      const { body, bodyStart } = message
+      this.#writeTemplate(outbox, deliveryTag, false, body, bodyStart, bodySize, 1, 0)
       return
     }
     const stored = gather(message)
@@ -115,26 +131,48 @@ export class DeliveryWriter {
     this.#passedRoute = isKept ? message.route : null
   }
 
+  /** `count` deliveries whose bodies lie `stride` bytes apart. */
   #writeTemplate(
     outbox: Outbox,
-    deliveryTag: number,
+    firstTag: number,
     redelivered: boolean,
-    body: Chunk,
-    bodyStart: number,
+    source: Chunk,
+    firstBody: number,
     bodySize: number,
+    count: number,
+    stride: number,
   ): void {
     const size = this.#templateSize
-    const chunk = outbox.reserve(size + bodySize + 1)
-    const at = outbox.used
-    copyBytes(this.#template!, 0, chunk, at, size)
-    const { view } = chunk
-    const tagAt = at + FRAME_HEADER_SIZE + this.#prefix.bytes.length
-    view.setUint32(tagAt, (deliveryTag / 0x1_0000_0000) >>> 0)
-    view.setUint32(tagAt + 4, deliveryTag >>> 0)
-    view.setUint8(tagAt + 8, redelivered ? 1 : 0)
-    copyBytes(body, bodyStart, chunk, at + size, bodySize)
-    view.setUint8(at + size + bodySize, FRAME_END)
-    outbox.used = at + size + bodySize + 1
+    const total = size + bodySize + 1
+    const tagOffset = FRAME_HEADER_SIZE + this.#prefix.bytes.length
+    let tag = firstTag
+    let body = firstBody
+    let left = count
+    while (left > 0) {
+      const chunk = outbox.reserve(total)
+      const { view } = chunk
+      const start = outbox.used
+      const fitting = Math.min(left, Math.floor((chunk.bytes.length - start) / total))
+      copyBytes(this.#template!, 0, chunk, start, size)
+      view.setUint8(start + tagOffset + 8, redelivered ? 1 : 0)
+      view.setUint8(start + total - 1, FRAME_END)
+      const end = start + fitting * total
+      const isSpread = fitting >= SPREAD_MIN && bodySize <= SPREAD_BODY_MAX
+      if (isSpread) spread(chunk, start, total, end)
+      for (let at = start; at < end; at += total) {
+        if (!isSpread && at > start) {
+          copyBytes(chunk, start, chunk, at, size)
+          view.setUint8(at + total - 1, FRAME_END)
+        }
+        view.setUint32(at + tagOffset, (tag / 0x1_0000_0000) >>> 0)
+        view.setUint32(at + tagOffset + 4, tag >>> 0)
+        copyBytes(source, body, chunk, at + size, bodySize)
+        tag++
+        body += stride
+      }
+      outbox.used = end
+      left -= fitting
+    }
   }
 
   #writeAnew(outbox: Outbox, deliveryTag: number, message: StoredMessage): void {
@@ -221,6 +259,26 @@ export class DeliveryWriter {
     this.#routeSize = message.routeEnd - message.routeStart
     this.#bodySize = message.bodyEnd - message.bodyStart
   }
+}
+
+/** Repeats the first `size` bytes from `start` up to `end`, in ever larger pieces. */
+function spread(chunk: Chunk, start: number, size: number, end: number): void {
+  let written = start + size
+  while (written < end) {
+    const piece = Math.min(written - start, end - written)
+    chunk.bytes.copyWithin(written, start, start + piece)
+    written += piece
+  }
+}
+
+/** To the next message of a run. */
+function moveView(message: StoredMessage, distance: number): void {
+  message.routeStart += distance
+  message.routeEnd += distance
+  message.propertiesStart += distance
+  message.propertiesEnd += distance
+  message.bodyStart += distance
+  message.bodyEnd += distance
 }
 
 const gathered = new StoredMessage()

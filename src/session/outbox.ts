@@ -20,6 +20,9 @@ const SMALL_CHUNK_BYTES = 4 << 10
 /** Chunks shared by the connections of one broker; at most `POOL_CHUNKS_MAX` unused ones are kept. */
 const POOL_CHUNKS_MAX = 64
 
+/** Written only to learn when all before it was sent. */
+const NOTHING = new Uint8Array(0)
+
 export class OutboxPool {
   readonly #small: Chunk[] = []
   readonly #large: Chunk[] = []
@@ -172,8 +175,26 @@ export class Outbox {
       if (this.used === 0) {
         this.chunk = null
         this.#pool.give(chunk)
-      } else if (isAllowed) this.#sendCurrent(chunk)
+      } else if (this.#sent.length === 0) this.#sendAlone(chunk)
+      else if (forced) this.#sendCurrent(chunk)
     }
+  }
+
+  /**
+   * Nothing is under way, and nearly always the kernel takes a chunk at once. Then it needs no callback,
+   * which costs as much as the write of a small message without the system call.
+   */
+  #sendAlone(chunk: Chunk): void {
+    const used = this.used
+    this.chunk = null
+    this.used = 0
+    this.#socket.write(chunk.bytes.subarray(0, used))
+    if (this.#socket.writableLength === 0) {
+      this.#pool.give(chunk)
+      return
+    }
+    this.#keep(chunk, used)
+    this.#socket.write(NOTHING, this.#onWritten)
   }
 
   #sendCurrent(chunk: Chunk): void {
@@ -183,10 +204,15 @@ export class Outbox {
     this.#send(chunk, used)
   }
 
-  #send(chunk: Chunk, used: number): void {
+  /** The socket has it until #written(). */
+  #keep(chunk: Chunk, used: number): void {
     this.inFlightBytes += used
     this.#sent.push(chunk)
     this.#sentUsed.push(used)
+  }
+
+  #send(chunk: Chunk, used: number): void {
+    this.#keep(chunk, used)
     this.#socket.write(chunk.bytes.subarray(0, used), this.#onWritten)
   }
 

@@ -110,33 +110,64 @@ export class Publisher {
     let offset = first
     for (;;) {
       const template = this.#template
-      // A publisher repeats itself: everything up to the body is often what it was the last time.
-      const bodyStart = offset + this.#templateSize
-      const bodyEnd = bodyStart + this.#templateBodySize
       const route = this.#templateRoute
-      if (
-        bodyEnd < end &&
-        route !== null &&
-        template !== null &&
-        route.generation === vhost.generation &&
-        equalBytes(chunk, offset, template, 0, this.#templateSize) &&
-        chunk.view.getUint8(bodyEnd) === FRAME_END
-      ) {
-        connection.resumeOffset = bodyEnd + 1
-        this.#route = route
-        this.#persistent = this.#templatePersistent
-        this.#mandatory = this.#templateMandatory
-        if (route.propertiesOwner !== this) this.#placeProperties(route, template)
-        const { keySize } = route
-        const propertiesEnd = keySize + this.#templatePropertiesSize
-        this.#complete(route.key, keySize, propertiesEnd, chunk, bodyStart, bodyEnd)
-        offset = bodyEnd + 1
-        continue
+      if (template !== null && route !== null && route.generation === vhost.generation) {
+        // A publisher repeats itself: everything up to the body is often what it was the last time.
+        const count = this.#countRepeats(chunk, offset, end, template)
+        if (count > 0) {
+          offset = this.#repeat(chunk, offset, count, template, route)
+          continue
+        }
       }
       const next = this.#one(chunk, offset, end)
       if (this.#state !== IDLE || next === offset || connection.isHeldUp) return next
       offset = next
     }
+  }
+
+  /** How many whole publishes from `start` on are like the template up to their bodies. */
+  #countRepeats(chunk: Chunk, start: number, end: number, template: Chunk): number {
+    const { view } = chunk
+    const size = this.#templateSize
+    const stride = size + this.#templateBodySize + 1
+    let count = 0
+    for (let next = start + stride; next <= end; next += stride) {
+      if (!equalBytes(chunk, next - stride, template, 0, size)) break
+      if (view.getUint8(next - 1) !== FRAME_END) break
+      count++
+    }
+    return count
+  }
+
+  /** Publishes what #countRepeats() has counted; returns the offset behind it. */
+  #repeat(
+    chunk: Chunk,
+    start: number,
+    count: number,
+    template: Chunk,
+    route: PublishRoute,
+  ): number {
+    const channel = this.#channel
+    const { connection } = channel
+    const bodySize = this.#templateBodySize
+    const stride = this.#templateSize + bodySize + 1
+    if (route.propertiesOwner !== this) this.#placeProperties(route, template)
+    this.#route = route
+    this.#persistent = this.#templatePersistent
+    this.#mandatory = this.#templateMandatory
+    const { keySize } = route
+    const propertiesEnd = keySize + this.#templatePropertiesSize
+    let offset = start
+    let left = count
+    while (left > 0) {
+      connection.resumeOffset = offset + stride
+      const bodyStart = offset + this.#templateSize
+      this.#fill(route, route.key, keySize, propertiesEnd, chunk, bodyStart, bodyStart + bodySize)
+      const taken = channel.publishRun(route, connection.message, this.#mandatory, left, stride)
+      left -= taken
+      offset += taken * stride
+    }
+    return offset
   }
 
   /**
@@ -343,8 +374,22 @@ export class Publisher {
     bodyEnd: number,
   ): void {
     this.#state = IDLE
-    const { message } = this.#channel.connection
     const route = this.#route!
+    this.#fill(route, properties, propertiesStart, propertiesEnd, body, bodyStart, bodyEnd)
+    this.#body = null
+    this.#channel.publish(route, this.#channel.connection.message, this.#mandatory)
+  }
+
+  #fill(
+    route: PublishRoute,
+    properties: Chunk,
+    propertiesStart: number,
+    propertiesEnd: number,
+    body: Chunk,
+    bodyStart: number,
+    bodyEnd: number,
+  ): void {
+    const { message } = this.#channel.connection
     message.route = route.key
     message.routeStart = 0
     message.routeEnd = route.keySize
@@ -355,8 +400,6 @@ export class Publisher {
     message.bodyStart = bodyStart
     message.bodyEnd = bodyEnd
     message.persistent = this.#persistent
-    this.#body = null
-    this.#channel.publish(route, message, this.#mandatory)
   }
 }
 

@@ -17,6 +17,9 @@ export interface SubscriptionOptions {
   readonly prefetchCount: number
 }
 
+/** Without a prefetch count. More than any queue hands out in one turn. */
+const CREDIT_MAX = 0x3fff_ffff
+
 export class Subscription implements Subscriber {
   readonly tag: string
   readonly noAck: boolean
@@ -58,12 +61,22 @@ export class Subscription implements Subscriber {
     return channel.globalPrefetch === 0 || channel.consumerUnackedCount < channel.globalPrefetch
   }
 
-  deliver(message: StoredMessage): void {
+  get credit(): number {
+    let credit = CREDIT_MAX
+    if (this.noAck) return credit
+    if (this.prefetchCount !== 0) credit = this.prefetchCount - this.source.unackedCount
+    const { globalPrefetch, consumerUnackedCount } = this.channel
+    if (globalPrefetch === 0) return credit
+    return Math.min(credit, globalPrefetch - consumerUnackedCount)
+  }
+
+  deliver(message: StoredMessage, count: number): void {
     const { channel } = this
-    const tag = ++channel.lastDeliveryTag
-    if (!this.noAck) channel.addUnacked(tag, this.source, message)
+    const tag = channel.lastDeliveryTag + 1
+    channel.lastDeliveryTag += count
+    if (!this.noAck) channel.addUnacked(tag, this.source, message, count)
     const { connection } = channel
-    this.#writer.write(connection.outbox, tag, message)
+    this.#writer.write(connection.outbox, tag, message, count)
     if (!connection.inTurn) connection.markTurn()
   }
 

@@ -7,8 +7,13 @@ export interface Transport {
   readonly remotePort: number
   readonly localAddress: string
   readonly localPort: number
-  /** Calls `done` once per write, later and in order, when the kernel has taken the bytes or the stream broke. */
-  write(bytes: Uint8Array, done: () => void): void
+  /** Written, but not yet taken by the kernel. */
+  readonly writableLength: number
+  /**
+   * Calls `done` once per write, later and in order, when the kernel has taken the bytes or the stream broke.
+   * Whoever gives none asks for `writableLength` instead.
+   */
+  write(bytes: Uint8Array, done?: () => void): void
   cork(): void
   uncork(): void
   /** Stops and continues the delivery of received bytes. */

@@ -128,6 +128,41 @@ export class UnackedWindow {
     return tag
   }
 
+  /**
+   * As takeLowest(), and takes with it the tags directly behind it, up to `last`, whose messages lie
+   * directly behind its own. Returns how many.
+   */
+  takeRun(last: number, into: Unacked): number {
+    const first = this.takeLowest(last, into)
+    if (first === 0) return 0
+    const columns = this.#columns
+    let tag = first + 1
+    // Once taken, the lowest tag of the ring is the next one there, be it the neighbour or not.
+    if (this.#spilled.size > 0 || this.#lowest !== tag || this.#ringCount === 0) return 1
+    const end = Math.min(last + 1, this.#next)
+    let position = into.position + into.size
+    while (tag < end) {
+      const at = (tag & this.#mask) * STRIDE
+      if (
+        columns[at + POSITION] !== position ||
+        columns[at + SOURCE] !== into.source ||
+        columns[at + SEGMENT] !== into.segment ||
+        columns[at + SIZE] !== into.size ||
+        columns[at + BODY_SIZE] !== into.bodySize
+      )
+        break
+      columns[at + SOURCE] = 0
+      position += into.size
+      tag++
+    }
+    const count = tag - first
+    if (count === 1) return 1
+    this.#ringCount -= count - 1
+    this.#lowest = tag - 1
+    this.#advance()
+    return count
+  }
+
   /** Puts back a delivery that was taken (rolled back transaction). Slow: control plane only. */
   restore(tag: number, entry: Unacked): void {
     const isEmpty = this.#ringCount === 0

@@ -143,6 +143,33 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
     return true
   }
 
+  /**
+   * Stores `count` messages that differ in their bodies only, which lie `stride` bytes apart. Returns
+   * how many; the one behind them was refused.
+   */
+  appendRun(message: IncomingMessage, count: number, stride: number): number {
+    const bodySize = message.bodyEnd - message.bodyStart
+    let done = 0
+    while (done < count) {
+      // The first is appended by itself, which makes room; the next ones are like it.
+      if (!this.append(message)) break
+      const start = message.bodyStart + stride
+      const repeated = this.#tail.repeatLast(
+        message.body,
+        start,
+        count - done - 1,
+        stride,
+        bodySize,
+      )
+      this.readyCount += repeated
+      this.readyBytes += repeated * bodySize
+      done += 1 + repeated
+      message.bodyStart = start + repeated * stride
+      message.bodyEnd = message.bodyStart + bodySize
+    }
+    return done
+  }
+
   /** Takes the next ready message, which is unacked then. False if there is none to be had. */
   shift(into: StoredMessage): boolean {
     if (this.requeuedCount > 0) return this.#shiftRequeued(into)
@@ -172,6 +199,24 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
     return true
   }
 
+  /**
+   * As shift(), and takes with the message those directly behind it that are like it but for their
+   * bodies and the time of day: `count` at most, and no more once these have `bytesMax` bytes. They are
+   * `into.size` bytes apart. Returns how many it took.
+   */
+  shiftRun(into: StoredMessage, count: number, bytesMax: number): number {
+    if (!this.shift(into)) return 0
+    if (count <= 1 || into.redelivered) return 1
+    const countMax = Math.min(count, Math.floor(bytesMax / into.size))
+    const more = this.#reader.skipRepeats(into, countMax - 1)
+    const bodyBytes = more * (into.bodyEnd - into.bodyStart)
+    this.readyCount -= more
+    this.readyBytes -= bodyBytes
+    this.unackedCount += more
+    this.unackedBytes += bodyBytes
+    return 1 + more
+  }
+
   /** The message that shift() would take, without taking it. */
   peek(into: StoredMessage): boolean {
     if (this.requeuedCount > 0) return this.#describeRequeued(into)
@@ -187,14 +232,24 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
     return true
   }
 
-  /** Settles a message that shift() handed out. */
-  ack(segmentNumber: number, position: number, size: number, bodySize: number): void {
+  /**
+   * Settles a message that shift() handed out, or `count` of the same size that lie one directly behind
+   * the other.
+   */
+  ack(
+    segmentNumber: number,
+    position: number,
+    size: number,
+    bodySize: number,
+    count: number = 1,
+  ): void {
     if (this.#closed) return // Consumers may outlive the store: their messages come again.
-    assert(this.unackedCount > 0, "only messages that were handed out can be settled")
+    assert(this.unackedCount >= count, "only messages that were handed out can be settled")
     const segments = this.#segments
-    segments.settle(segments.find(segmentNumber), position, size, bodySize)
-    this.unackedCount--
-    this.unackedBytes -= bodySize
+    const bodyBytes = count * bodySize
+    segments.settle(segments.find(segmentNumber), position, count * size, count, bodyBytes)
+    this.unackedCount -= count
+    this.unackedBytes -= bodyBytes
     if (!this.#dirty) this.#markDirty()
   }
 
@@ -234,7 +289,7 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
       this.#popRequeued()
       this.readyCount--
       this.readyBytes -= bodySize
-      segments.settle(segments.find(segment), position, size, bodySize)
+      segments.settle(segments.find(segment), position, size, 1, bodySize)
     }
   }
 

@@ -1,12 +1,16 @@
+import { equalBytes } from "../util/bytes.ts"
 import type { Chunk } from "../util/bytes.ts"
 import { NO_ACKS } from "./ack-log.ts"
 import type { AckRanges } from "./ack-log.ts"
+import type { StoredMessage } from "./message.ts"
 import { EMPTY_CHUNK, ReadWindow } from "./read-window.ts"
 import {
   HOLE_SIZE_MIN,
   holeSize,
   isRecordWord,
   isTrailerWord,
+  RECORD_HEADER_SIZE,
+  RECORD_LIKENESS_OFFSET,
   SEGMENT_HEADER_SIZE,
   TRAILER_SIZE,
 } from "./record.ts"
@@ -51,6 +55,31 @@ export class Reader {
 
   get holdsWindow(): boolean {
     return !this.#window.isEmpty
+  }
+
+  /**
+   * Skips up to `count` messages at the cursor that are like the one before them, but for their bodies
+   * and the low half of their times. Returns how many.
+   */
+  skipRepeats(before: StoredMessage, count: number): number {
+    const { chunk, base, cursor } = this
+    const { size } = before
+    const head = cursor - base - size + RECORD_LIKENESS_OFFSET
+    const headSize =
+      before.bodyStart - before.routeStart + RECORD_HEADER_SIZE - RECORD_LIKENESS_OFFSET
+    const countMax = Math.min(count, Math.floor((this.end - cursor) / size))
+    let skipped = 0
+    let at = cursor - base
+    while (
+      skipped < countMax &&
+      chunk.view.getInt32(at, true) === size &&
+      equalBytes(chunk, at + RECORD_LIKENESS_OFFSET, chunk, head, headSize)
+    ) {
+      at += size
+      skipped++
+    }
+    this.cursor = base + at
+    return skipped
   }
 
   /** Moves to a position from which nothing is to be skipped. */

@@ -23,6 +23,11 @@ export const SEGMENT_MAGIC = 0x49554c53
 export const SEGMENT_VERSION = 1
 
 export const RECORD_HEADER_SIZE = 16
+/**
+ * What follows in the header, up to the body, is the same in messages that are alike: flags, sizes of
+ * properties, route, properties. Before it lie the size and the low half of the time.
+ */
+export const RECORD_LIKENESS_OFFSET = 8
 /** Two empty short strings and the two bytes of property flags. */
 export const RECORD_SIZE_MIN = RECORD_HEADER_SIZE + 4
 /** Bit 30 tells a hole from a trailer. */

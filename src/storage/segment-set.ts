@@ -36,14 +36,14 @@ export class SegmentSet {
     return segment
   }
 
-  /** Settles one message. */
-  settle(segment: Segment, position: number, size: number, bodySize: number): void {
+  /** Settles the `count` messages in these `size` bytes, which have nothing between them. */
+  settle(segment: Segment, position: number, size: number, count: number, bodyBytes: number): void {
     if (position === segment.pendingEnd && segment.pendingCount > 0) {
       segment.pendingEnd = position + size
-      segment.pendingCount++
-      segment.pendingBytes += bodySize
-    } else segment.beginRange(position, position + size, 1, bodySize)
-    this.#count(segment, position, 1, bodySize)
+      segment.pendingCount += count
+      segment.pendingBytes += bodyBytes
+    } else segment.beginRange(position, position + size, count, bodyBytes)
+    this.#count(segment, position, count, bodyBytes)
   }
 
   /**

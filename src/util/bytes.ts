@@ -69,9 +69,18 @@ export function equalBytes(
     return true
   }
   // From the end: names of one application differ there, and the last word may overlap the next.
+  if (size >= 8) {
+    // Signed: comparing these makes no BigInt objects (bench/micro/bytes.bench.ts).
+    const last = size - 8
+    if (a.getBigInt64(leftOffset + last, true) !== b.getBigInt64(rightOffset + last, true))
+      return false
+    for (let i = 0; i < last; i += 8)
+      if (a.getBigInt64(leftOffset + i, true) !== b.getBigInt64(rightOffset + i, true)) return false
+    return true
+  }
   const last = size - 4
-  if (a.getUint32(leftOffset + last, true) !== b.getUint32(rightOffset + last, true)) return false
-  for (let i = 0; i < last; i += 4)
-    if (a.getUint32(leftOffset + i, true) !== b.getUint32(rightOffset + i, true)) return false
-  return true
+  return (
+    a.getUint32(leftOffset + last, true) === b.getUint32(rightOffset + last, true) &&
+    a.getUint32(leftOffset, true) === b.getUint32(rightOffset, true)
+  )
 }

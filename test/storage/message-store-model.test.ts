@@ -41,6 +41,14 @@ class Model {
     this.#entries.push({ body, state: "ready", wasTaken: false, taken: null })
   }
 
+  appendRun(size: number): void {
+    const bodies: string[] = []
+    for (let i = 0; i < 2 + (size % 30); i++) bodies.push(`${++this.#lastId}:`.padEnd(size, "x"))
+    assert.equal(this.bed.appendRun(this.store, bodies), bodies.length)
+    for (const body of bodies)
+      this.#entries.push({ body, state: "ready", wasTaken: false, taken: null })
+  }
+
   #ready(): Entry[] {
     return this.#entries.filter((entry) => entry.state === "ready")
   }
@@ -61,6 +69,26 @@ class Model {
     expected.state = "unacked"
     expected.wasTaken = true
     expected.taken = taken
+  }
+
+  /** Takes a run, and settles it as one or leaves it. */
+  shiftRun(choice: number): void {
+    const ready = this.#ready()
+    const taken = this.bed.takeRun(this.store, 1 + (choice % 40), 1 + (choice % 700))
+    assert.equal(taken.length > 0, ready.length > 0)
+    const [first] = taken
+    if (first === undefined) return
+    for (const [index, one] of taken.entries()) {
+      const entry = ready[index]!
+      assert.equal(one.body, entry.body)
+      assert.equal(one.redelivered, entry.wasTaken)
+      assert.equal(one.position, first.position + index * first.size)
+      entry.state = choice % 3 === 0 ? "settled" : "unacked"
+      entry.wasTaken = true
+      entry.taken = one
+    }
+    if (choice % 3 !== 0) return
+    this.store.ack(first.segment, first.position, first.size, first.bodySize, taken.length)
   }
 
   ack(choice: number): void {
@@ -197,6 +225,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
     arbitrary: fc.tuple(fc.constant("append"), fc.integer({ min: 60_000, max: 70_000 })),
   },
+  { weight: 4, arbitrary: fc.tuple(fc.constant("appendRun"), fc.integer({ min: 8, max: 60 })) },
+  { weight: 1, arbitrary: fc.tuple(fc.constant("appendRun"), fc.integer({ min: 200, max: 3000 })) },
+  { weight: 12, arbitrary: fc.tuple(fc.constant("shiftRun"), fc.nat(10_000)) },
   { weight: 25, arbitrary: fc.tuple(fc.constant("shift"), fc.constant(0)) },
   { weight: 15, arbitrary: fc.tuple(fc.constant("ack"), fc.nat(1000)) },
   { weight: 4, arbitrary: fc.tuple(fc.constant("requeue"), fc.nat(1000)) },
@@ -212,6 +243,8 @@ function run(steps: readonly Step[], options: StoreBedOptions): void {
   const model = new Model(options)
   for (const [name, argument] of steps) {
     if (name === "append") model.append(argument)
+    else if (name === "appendRun") model.appendRun(argument)
+    else if (name === "shiftRun") model.shiftRun(argument)
     else if (name === "shift") model.shift()
     else if (name === "ack") model.ack(argument)
     else if (name === "requeue") model.requeue(argument)

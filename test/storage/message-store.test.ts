@@ -362,3 +362,63 @@ test("a store that was closed goes on in its last segment", () => {
   assert.equal(disk.paths().filter((path) => path.includes("/msgs.")).length, 1)
   assert.deepEqual(bed.drain(store), ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"])
 })
+
+test("a run is stored byte for byte as its messages one by one would be", () => {
+  for (const [size, count] of [
+    [0, 50],
+    [5, 2000],
+    [300, 2000],
+    [70_000, 3],
+  ] as const) {
+    const bodies = Array.from({ length: count }, (_, i) => `${i}`.padEnd(size, "y").slice(0, size))
+    const options = { segmentSizeBytes: 200_000 }
+    const single = new StoreBed(new FaultyDisk(), options)
+    const run = new StoreBed(new FaultyDisk(), options)
+    const singles = single.store()
+    const runs = run.store()
+    for (const body of bodies) assert.ok(single.append(singles, body))
+    assert.equal(run.appendRun(runs, bodies), count)
+    assert.equal(runs.readyBytes, singles.readyBytes)
+    single.turn()
+    run.turn()
+    assert.deepEqual(run.disk.list(STORE_DIRECTORY), single.disk.list(STORE_DIRECTORY))
+    for (const name of run.disk.list(STORE_DIRECTORY)) {
+      const path = `${STORE_DIRECTORY}/${name}`
+      assert.deepEqual(run.disk.readFile(path), single.disk.readFile(path), path)
+    }
+    assert.deepEqual(run.drain(runs), bodies)
+  }
+})
+
+test("a run that the disk interrupts says how much of it was stored", () => {
+  const disk = new FaultyDisk()
+  const bed = new StoreBed(disk, { segmentSizeBytes: 50_000 })
+  const store = bed.store()
+  const bodies = Array.from({ length: 3000 }, (_, i) => `${i}`.padEnd(100))
+  disk.capacityBytes = disk.usedBytes + 120_000
+  const stored = bed.appendRun(store, bodies)
+  assert.ok(stored > 500 && stored < 2500, `${stored} stored`)
+  assert.equal(store.readyCount, stored)
+  assert.ok(store.failed)
+  assert.equal(bed.appendRun(store, bodies), 0)
+  assert.deepEqual(bed.drain(store), bodies.slice(0, stored))
+})
+
+test("a run ends where the next message is not like the one before", () => {
+  const bed = new StoreBed(new FaultyDisk())
+  const store = bed.store()
+  const lengths: number[] = []
+  for (const options of [{}, { key: "kez" }, { persistent: false }, { exchange: "e", key: "ky" }]) {
+    bed.appendRun(store, ["aaaa", "bbbb", "cccc"], options)
+    bed.append(store, "ddddd", options)
+  }
+  while (store.readyCount > 0) lengths.push(bed.takeRun(store, 100).length)
+  assert.deepEqual(lengths, [3, 1, 3, 1, 3, 1, 3, 1])
+  bed.turn()
+  bed.appendRun(store, ["1", "2", "3", "4", "5", "6", "7"])
+  bed.turn()
+  assert.equal(bed.takeRun(store, 3).length, 3)
+  assert.equal(bed.takeRun(store, 100, 60).length, 2)
+  assert.equal(bed.takeRun(store, 100, 0).length, 1)
+  assert.equal(bed.takeRun(store, 100).length, 1)
+})

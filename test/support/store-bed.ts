@@ -109,6 +109,31 @@ export class StoreBed {
     return store.append(incoming(body, options))
   }
 
+  /** Bodies of one size, as the frames of one publisher have them: other bytes between them. */
+  appendRun(store: MessageStore, bodies: readonly string[], options: MessageOptions = {}): number {
+    const [first = ""] = bodies
+    const message = incoming(bodies.map((body) => `${body}---`).join(""), options)
+    message.bodyEnd = first.length
+    return store.appendRun(message, bodies.length, first.length + 3)
+  }
+
+  /** What shiftRun() gives, taken apart. */
+  takeRun(store: MessageStore, count: number, bytesMax = 1 << 20): Taken[] {
+    const into = this.#into
+    const taken: Taken[] = []
+    for (let left = store.shiftRun(into, count, bytesMax); left > 0; left--) {
+      taken.push(describe(into))
+      into.routeStart += into.size
+      into.routeEnd += into.size
+      into.propertiesStart += into.size
+      into.propertiesEnd += into.size
+      into.bodyStart += into.size
+      into.bodyEnd += into.size
+      into.position += into.size
+    }
+    return taken
+  }
+
   take(store: MessageStore): Taken | null {
     return store.shift(this.#into) ? describe(this.#into) : null
   }

@@ -167,3 +167,18 @@ test("after a reply the loop polls for a moment, and then rests", () => {
   const count = fixture.clock.runImmediates()
   assert.ok(count > 1 && count < 400, `${count} turns`)
 })
+
+test("the clock is asked once for all that comes in one turn", () => {
+  const fixture = new Fixture()
+  let refreshed = 0
+  fixture.clock.refresh = () => void refreshed++
+  for (let i = 0; i < 3; i++) {
+    fixture.turn.beginInput()
+    fixture.turn.noteInput(10)
+  }
+  assert.equal(refreshed, 1)
+  assert.equal(fixture.clock.runImmediates(), 1, "input ends the turn even if it changed nothing")
+  const after = refreshed
+  fixture.turn.beginInput()
+  assert.equal(refreshed, after + 1)
+})

@@ -165,6 +165,49 @@ test("deliveries are what the specification says, with and without a template", 
   )
 })
 
+test("a run of deliveries is what its deliveries one by one would be", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(samples, fc.integer({ min: 1, max: 60 })), { minLength: 1, maxLength: 5 }),
+      fc.constantFrom(4096, 131_072),
+      fc.constantFrom(1, 2 ** 32 - 8, 2 ** 40),
+      (list, frameMax, firstTag) => {
+        const output = new Output()
+        const writer = new DeliveryWriter(CHANNEL, frameMax, TAG)
+        let tag = firstTag
+        for (const [sample, count] of list) {
+          const all = Array.from({ length: count }, () => stored(sample, 7))
+          const first = all[0]!
+          first.size = first.chunk.bytes.length
+          first.chunk = new Chunk(Buffer.concat(all.map(({ chunk }) => chunk.bytes)))
+          if (sample.bodySize >= 4)
+            for (let i = 0; i < count; i++)
+              first.chunk.bytes.writeInt32LE(i, i * first.size + first.bodyStart)
+          const { bodyStart, bodyEnd, size, chunk } = first
+          writer.write(output.outbox, tag, first, count)
+          const expected = all.map((_, i) => {
+            const bytes = expectedDelivery(sample, tag + i, frameMax)
+            if (sample.bodySize < 4) return bytes
+            const usual = bodyOf(sample).subarray(0, 4)
+            const at = bytes.indexOf(usual, bytes.length - bodySizeOnWire(sample, frameMax))
+            chunk.bytes.copy(bytes, at, bodyStart + i * size, bodyStart + i * size + 4)
+            return bytes
+          })
+          assert.ok(bodyEnd - bodyStart === sample.bodySize)
+          assertSame(output.take(), Buffer.concat(expected), JSON.stringify(sample).slice(0, 200))
+          tag += count
+        }
+      },
+    ),
+    { ...RUNS, numRuns: 100 },
+  )
+})
+
+/** The body with the heads and ends of its frames but the first head. */
+function bodySizeOnWire({ bodySize }: Sample, frameMax: number): number {
+  return bodySize + 1 + 8 * (Math.ceil(bodySize / (frameMax - 8)) - 1)
+}
+
 for (const frameMax of [4096, 131_072])
   test(`bodies of all sizes around every limit are delivered whole (frame_max ${frameMax})`, () => {
     const limits = [frameMax - 8, 2 * (frameMax - 8), OUTBOX_CHUNK_BYTES / 4, OUTBOX_CHUNK_BYTES]

@@ -219,6 +219,31 @@ test("the limits count what is buffered and what the socket has", () => {
   assert.equal(checked.drainedCount, 1)
 })
 
+test("what the kernel takes at once waits for no report, and what it does not keeps its chunk", () => {
+  const checked = new Checked()
+  const { transport, outbox, pool } = checked
+  transport.takesAtOnce = true
+  outbox.write(Buffer.from("abc"))
+  outbox.flush()
+  assert.equal(transport.takeSent().toString(), "abc")
+  assert.equal(transport.callbacks.length, 0)
+  assert.equal(outbox.pendingBytes, 0)
+  assert.equal(pool.lent.size, 0)
+  transport.takesAtOnce = false
+  outbox.write(Buffer.from("de"))
+  outbox.flush()
+  assert.equal(outbox.inFlightBytes, 2)
+  assert.equal(pool.lent.size, 1)
+  outbox.write(Buffer.from("f"))
+  outbox.flush()
+  assert.equal(transport.takeSent().toString(), "de", "the next ones wait for the report")
+  transport.takesAtOnce = true
+  transport.complete()
+  assert.equal(transport.takeSent().toString(), "f")
+  assert.equal(outbox.pendingBytes, 0)
+  assert.equal(pool.lent.size, 0)
+})
+
 test("a connection that has nothing to send holds no chunk", () => {
   const checked = new Checked()
   checked.write(100)

@@ -182,13 +182,22 @@ export class Harness {
   }
 
   #recordingStore(queue: Queue): MessageStore {
+    const append = (message: IncomingMessage): boolean => {
+      this.recorded.push(record(queue.name, message))
+      if (message.persistent) this.commit.isTouched = true
+      return true
+    }
     const store = {
       readyCount: 0,
       unackedCount: 0,
-      append: (message: IncomingMessage): boolean => {
-        this.recorded.push(record(queue.name, message))
-        if (message.persistent) this.commit.isTouched = true
-        return true
+      append,
+      appendRun: (message: IncomingMessage, count: number, stride: number): number => {
+        for (let i = 0; i < count; i++) {
+          append(message)
+          message.bodyStart += stride
+          message.bodyEnd += stride
+        }
+        return count
       },
       delete: () => {},
     }

@@ -284,3 +284,63 @@ test("a long run of deliveries without acknowledgement between two others costs 
     assert.deepEqual(into, entryOf(tag))
   }
 })
+
+/** Deliveries of 10 bytes each, with holes in tags and positions at random. */
+const runSteps = fc.array(
+  fc.record({
+    count: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 5000 })),
+    tagGap: fc.constantFrom(0, 0, 0, 1, 3000),
+    positionGap: fc.constantFrom(0, 0, 0, 16),
+    source: fc.constantFrom(1, 1, 1, 2),
+    segment: fc.constantFrom(1, 1, 1, 2),
+    size: fc.constantFrom(10, 10, 10, 11),
+    takeAt: fc.double({ min: 0, max: 1, noNaN: true }),
+    last: fc.double({ min: 0, max: 1, noNaN: true }),
+  }),
+  { minLength: 1, maxLength: 25 },
+)
+
+test("a run is made of neighbours in tags and in the store, and of all of them", () => {
+  fc.assert(
+    fc.property(runSteps, (list) => {
+      const window = new UnackedWindow()
+      const model = new Map<number, Unacked>()
+      const into = new Unacked()
+      let tag = 0
+      let position = 0
+      for (const { count, tagGap, positionGap, source, segment, size, takeAt, last } of list) {
+        tag += tagGap
+        position += positionGap
+        for (let i = 0; i < count; i++, position += size) {
+          const entry = new Unacked()
+          entry.fill(source, segment, position, size, 4)
+          window.add(++tag, source, segment, position, size, 4)
+          model.set(tag, entry)
+        }
+        const one = Math.ceil(takeAt * tag)
+        assert.equal(window.take(one, into), model.delete(one))
+        const end = Math.ceil(last * tag)
+        for (;;) {
+          const taken = window.takeRun(end, into)
+          const [first] = model.keys()
+          if (first === undefined || first > end) {
+            assert.equal(taken, 0)
+            break
+          }
+          const entry = model.get(first)!
+          assert.deepEqual(into, entry)
+          for (let i = 0; i < taken; i++) {
+            const expected = new Unacked()
+            const at = entry.position + i * entry.size
+            expected.fill(entry.source, entry.segment, at, entry.size, 4)
+            assert.deepEqual(model.get(first + i), expected)
+            model.delete(first + i)
+          }
+          assert.equal(window.count, model.size)
+          assert.equal(window.lowestTag, model.keys().next().value ?? 0)
+        }
+      }
+    }),
+    { ...RUNS, numRuns: 150 },
+  )
+})
