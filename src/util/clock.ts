@@ -9,7 +9,7 @@ export interface TimerHandle {
 export interface Clock {
   /** Wall clock in ms since 1970 as of the last refresh(); a plain field because Date.now() costs 80 ns. */
   nowMs: number
-  /** Reads the wall clock into nowMs. Called at the first received chunk of a turn and at its end. */
+  /** Reads the wall clock into nowMs. Called once per received chunk and per turn. */
   refresh(): void
   /** Runs the callback once, not before `delayMs` from now. */
   setTimer(delayMs: number, callback: () => void): TimerHandle
