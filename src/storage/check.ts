@@ -1,10 +1,13 @@
 import { loadAckFile } from "./ack-log.ts"
+import { DELIVERIES_FILE, readDeliveries } from "./delivery-counts.ts"
 import { StorageError } from "./disk.ts"
 import type { Disk } from "./disk.ts"
 import { readMeta } from "./meta-file.ts"
 import { scanSegment } from "./segment-scan.ts"
 import type { SegmentScan } from "./segment-scan.ts"
 import { Segment, segmentNumber } from "./segment.ts"
+import { LEVEL_PREFIX } from "./store-deletion.ts"
+import { checkStream, FIRST_OFFSETS } from "./stream/check-stream.ts"
 
 /**
  * Verifies the files of one store and changes nothing: every checksum, every count, every ack. Runs
@@ -36,6 +39,18 @@ export class CheckReport {
 
 export function checkStore(disk: Disk, directory: string): CheckReport {
   const report = new CheckReport()
+  checkDirectory(disk, directory, report)
+  const deliveries = `${directory}/${DELIVERIES_FILE}`
+  const counts = disk.readFile(deliveries)
+  const bad = counts === null ? 0 : readDeliveries(counts, () => {})
+  if (bad > 0) report.add(deliveries, 0, `${bad} bytes make no sense`)
+  // A queue with priorities has a store for each.
+  for (const name of disk.list(directory))
+    if (name.startsWith(LEVEL_PREFIX)) checkDirectory(disk, `${directory}/${name}`, report)
+  return report
+}
+
+function checkDirectory(disk: Disk, directory: string, report: CheckReport): void {
   const names = disk.list(directory)
   const numbers: number[] = []
   for (const name of names) {
@@ -45,15 +60,18 @@ export function checkStore(disk: Disk, directory: string): CheckReport {
     else checkCompanion(report, directory, names, name)
   }
   numbers.sort((left, right) => left - right)
+  const counts = new Map<number, number>()
   for (const number of numbers) {
+    const before = report.readyCount
     try {
       checkSegment(disk, new Segment(directory, number), report)
     } catch (error) {
       if (!(error instanceof StorageError)) throw error
       report.add(error.path, 0, `cannot be read: ${error.message}`)
     }
+    counts.set(number, report.readyCount - before)
   }
-  return report
+  if (names.includes(FIRST_OFFSETS)) checkStream(disk, directory, counts, report)
 }
 
 function checkCompanion(

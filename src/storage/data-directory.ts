@@ -2,6 +2,7 @@ import { hash } from "node:crypto"
 import { dirname, join } from "node:path"
 import { DEFINITIONS_CORRUPT_FILE, DEFINITIONS_FILE } from "./definitions-log.ts"
 import { StorageError, type Disk } from "./disk.ts"
+import { LEVEL_PREFIX } from "./store-deletion.ts"
 
 /**
  * What lies where in the data directory, and the right to use it. Who writes the files is said in
@@ -9,11 +10,13 @@ import { StorageError, type Disk } from "./disk.ts"
  *
  *   schema_version              number of this layout, as text
  *   .lock                       who uses the directory
- *   users.json, vhosts.json
+ *   users.json, vhosts.json, user_limits.json, parameters.json
  *   <sha1 of vhost name>/
  *     .vhost                    the name, for humans
  *     definitions.amqp
- *     <sha1 of queue name>/     a durable queue: .queue, msgs.*, acks.*, meta.*
+ *     policies.json, operator_policies.json, parameters.json, limits.json
+ *     <sha1 of queue name>/     a durable queue: .queue, msgs.*, acks.*, meta.*, deliveries
+ *       prio.<number>/          with priorities: the same per priority
  *     transient/                the same for all other queues; wiped at every start
  *     <sha1>.orphan             messages of a queue that no definition knows, set aside
  */
@@ -159,7 +162,9 @@ function writeWhole(disk: Disk, path: string, text: string): void {
 }
 
 function holdsMessages(disk: Disk, directory: string): boolean {
-  return disk.list(directory).some((name) => name.startsWith(SEGMENT_PREFIX))
+  return disk
+    .list(directory)
+    .some((name) => name.startsWith(SEGMENT_PREFIX) || name.startsWith(LEVEL_PREFIX))
 }
 
 function freeName(disk: Disk, path: string): string {

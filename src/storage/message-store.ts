@@ -2,10 +2,12 @@ import { assert } from "../util/assert.ts"
 import { copyBytes } from "../util/bytes.ts"
 import type { BufferHolder } from "../util/buffer-pool.ts"
 import type { StorageError } from "./disk.ts"
+import { HandedOut } from "./handed-out.ts"
 import type { IncomingMessage, StoredMessage } from "./message.ts"
 import { writeMetaFile } from "./meta-file.ts"
 import { ReadGuard } from "./read-guard.ts"
 import type { GuardedStore } from "./read-guard.ts"
+import { ReadyWalk } from "./ready-walk.ts"
 import { READ_EMPTY, READ_READY, READ_UNVERIFIED, Reader } from "./reader.ts"
 import {
   readRecord,
@@ -17,11 +19,12 @@ import {
   writeRecordHeader,
 } from "./record.ts"
 import { RecoveryReport, recoverSegments } from "./recovery.ts"
+import type { QueueStore } from "./queue-store.ts"
 import { Requeued } from "./requeued.ts"
 import { asStorageError, removeIfEmpty } from "./segment-files.ts"
 import { SegmentSet } from "./segment-set.ts"
-import { Segment } from "./segment.ts"
-import type { DirtyStore, StoreContext } from "./store-context.ts"
+import { findSegment, Segment } from "./segment.ts"
+import type { StoreContext } from "./store-context.ts"
 import { deleteStoreDirectory, REMOVALS_MAX } from "./store-deletion.ts"
 import { StoreDirectory } from "./store-directory.ts"
 import { Tail } from "./tail.ts"
@@ -48,9 +51,11 @@ export interface MessageStoreOptions {
   readonly durable: boolean
   /** Of the queue, for its directory's `.queue` file and for the log. */
   readonly name: string
+  /** The directory of the queue, if this store is for one of its priorities. */
+  readonly parent?: StoreDirectory
 }
 
-export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
+export class MessageStore implements QueueStore, BufferHolder, GuardedStore {
   /** Ready and handed-out messages, and the bytes of their bodies. */
   readyCount = 0
   readyBytes = 0
@@ -61,6 +66,8 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
   lastError: StorageError | null = null
   /** Messages given up because the disk could not give them back, since open(). */
   lostCount = 0
+  /** The last read() that failed will not succeed later either. */
+  isReadFinal = false
   /** Ready messages that were handed out before and came back. */
   requeuedCount = 0
   readonly #context: StoreContext
@@ -73,6 +80,8 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
   readonly #guard: ReadGuard
   /** Null if no message came back. */
   #requeued: Requeued | null = null
+  /** Null if none is read that the reader has left behind. */
+  #handedOut: HandedOut | null = null
   #nextNumber = 1
   #dirty = false
   /** failed was set since the last write(). */
@@ -87,7 +96,7 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
     this.#context = context
     this.#durable = options.durable
     this.#name = options.name
-    this.#directory = new StoreDirectory(directory, options.name)
+    this.#directory = new StoreDirectory(directory, options.name, options.parent)
     this.#guard = new ReadGuard(
       this,
       context,
@@ -268,6 +277,62 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
     this.requeuedCount++
   }
 
+  /** Describes a message that shift() handed out, in `into`. See QueueStore.read. */
+  read(segmentNumber: number, position: number, size: number, into: StoredMessage): boolean {
+    this.isReadFinal = false
+    if (this.#closed || this.#guard.isPaused) return false
+    const segment = this.#segments.find(segmentNumber)
+    try {
+      into.redelivered = false
+      if (this.#describe(segment, position, size, into)) return true
+      this.isReadFinal = true
+    } catch (error) {
+      this.isReadFinal = this.#guard.noteFailure(asStorageError(error))
+    }
+    if (this.isReadFinal) this.#guard.noteUnreadable(segment)
+    return false
+  }
+
+  /** Calls `visit` for ready messages, in order and from the one at `skip` on. See QueueStore.browse. */
+  browse(skip: number, visit: (message: StoredMessage) => boolean): void {
+    if (this.#closed || this.#guard.isPaused || skip >= this.readyCount) return
+    const requeued = this.#requeued
+    const walk = new ReadyWalk(this.#context, this.#segments.list, this.#tail, this.#reader)
+    try {
+      if (requeued !== null && skip < this.requeuedCount) {
+        const heap = requeued.heap.clone()
+        for (let i = 0; heap.count > 0; i++, heap.pop())
+          if (i >= skip && !walk.visitRequeued(heap, visit)) return
+      }
+      walk.run(Math.max(0, skip - this.requeuedCount), this.#guard, visit)
+    } catch (error) {
+      this.#guard.noteFailure(asStorageError(error))
+    } finally {
+      walk.release()
+    }
+  }
+
+  /** See QueueStore.nextLevel. */
+  nextLevel(below: number): number {
+    return below > 0 && this.readyCount > 0 ? 0 : -1
+  }
+
+  shiftLevel(_level: number, into: StoredMessage): boolean {
+    return this.shift(into)
+  }
+
+  peekLevel(_level: number, into: StoredMessage): boolean {
+    return this.peek(into)
+  }
+
+  /** There may be a message that is not settled at this place; false is certain. */
+  mayHold(segmentNumber: number, position: number): boolean {
+    const { list } = this.#segments
+    const segment = list[findSegment(list, segmentNumber)]
+    if (segment === undefined) return false
+    return position < (segment === this.#tail.segment ? this.#tail.position : segment.size)
+  }
+
   /** Settles all ready messages and returns how many there were. Handed-out ones stay. */
   purge(): number {
     const count = this.readyCount
@@ -416,10 +481,10 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
     }
     if (reader.holdsWindow && (all || this.readyCount === this.requeuedCount))
       reader.releaseWindow(context)
-    const requeued = this.#requeued
-    if (requeued !== null && (all || this.requeuedCount === 0)) {
-      requeued.releaseWindow(context)
-      if (this.requeuedCount === 0) this.#requeued = null
+    if (this.requeuedCount === 0) this.#requeued = null
+    if (this.#handedOut !== null && (all || this.requeuedCount === 0)) {
+      this.#handedOut.releaseWindow(context)
+      this.#handedOut = null
     }
     if (this.#isHolder || !this.#holdsBuffers()) return
     this.#isHolder = true
@@ -428,7 +493,7 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
 
   #holdsBuffers(): boolean {
     if (this.#tail.chunk !== null || this.#reader.holdsWindow) return true
-    return this.#requeued !== null && this.#requeued.holdsWindow
+    return this.#handedOut !== null && this.#handedOut.holdsWindow
   }
 
   releaseIdleBuffers(): boolean {
@@ -514,6 +579,19 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
   /** Removes all files. A store that is made for the same directory afterwards starts empty. */
   delete(): void {
     if (this.#closed) return
+    const segmentCount = this.abandon()
+    try {
+      deleteStoreDirectory(this.#context, this.directory, segmentCount)
+    } catch (error) {
+      // What is left is removed at the next boot, because no definition knows it.
+      const { path, code } = asStorageError(error)
+      this.#context.log.warn({ queue: this.#name, path, code }, "files of a deleted queue remain")
+    }
+  }
+
+  /** Forgets everything, so that the caller can remove the files. Returns the number of segments. */
+  abandon(): number {
+    if (this.#closed) return 0
     const { list } = this.#segments
     const { length } = list
     for (const segment of list) {
@@ -526,13 +604,7 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
     this.failed = false
     this.readyCount = 0
     this.readyBytes = 0
-    try {
-      deleteStoreDirectory(this.#context, this.directory, length)
-    } catch (error) {
-      // What is left is removed at the next boot, because no definition knows it.
-      const { path, code } = asStorageError(error)
-      this.#context.log.warn({ queue: this.#name, path, code }, "files of a deleted queue remain")
-    }
+    return length
   }
 
   #shut(): void {
@@ -623,20 +695,30 @@ export class MessageStore implements DirtyStore, BufferHolder, GuardedStore {
     const requeued = this.#requeued
     if (requeued === null) return false
     while (this.requeuedCount > 0) {
-      const segment = this.#segments.find(requeued.heap.segment)
+      const { heap } = requeued
+      const segment = this.#segments.find(heap.segment)
       try {
-        if (requeued.describe(this.#context, segment, this.#reader, this.#tail, into)) {
-          this.#noteRead()
+        if (this.#describe(segment, heap.position, heap.size, into)) {
+          into.redelivered = true
           return true
         }
       } catch (error) {
         if (!this.#guard.noteFailure(asStorageError(error))) return false
       }
-      const { bodySize } = requeued.heap
+      const { bodySize } = heap
       this.#popRequeued()
       this.#guard.lose(segment, 1, bodySize)
     }
     return false
+  }
+
+  /** A message that the reader has left behind. Throws StorageError. */
+  #describe(segment: Segment, position: number, size: number, into: StoredMessage): boolean {
+    const handedOut = (this.#handedOut ??= new HandedOut())
+    if (!handedOut.describe(this.#context, segment, position, size, this.#reader, this.#tail, into))
+      return false
+    this.#noteRead()
+    return true
   }
 
   #popRequeued(): void {

@@ -21,7 +21,20 @@ export class IncomingMessage {
   timestampMs = 0
   /** delivery-mode 2. */
   persistent = false
+  /** Has an expiration property (a TTL of its own). */
+  expires = false
+  /** Has a CC or BCC header: its route depends on it. */
+  hasRoutingHeaders = false
+  /** In which store of a PriorityStore it goes, at most 255; other stores do not look at it. */
+  priority = 0
 }
+
+/** What a delivery tells the consumer in a header that is not stored. */
+export const ADDED_NONE = 0
+/** x-delivery-count: earlier deliveries that failed. */
+export const ADDED_DELIVERY_COUNT = 1
+/** x-stream-offset. */
+export const ADDED_STREAM_OFFSET = 2
 
 /** A stored message as a reader sees it, valid only until the next call on the same store. */
 export class StoredMessage {
@@ -36,6 +49,11 @@ export class StoredMessage {
   bodyEnd = 0
   timestampMs = 0
   persistent = false
+  /** Has an expiration property. */
+  expires = false
+  /** Header to add on delivery: ADDED_NONE, ADDED_DELIVERY_COUNT or ADDED_STREAM_OFFSET, and its value. */
+  added = 0
+  addedValue = 0
   /** True if it was handed out before and came back (requeue). False again after a restart. */
   redelivered = false
   /** Where it lies: number of the segment, byte offset in it, bytes of the whole record. */

@@ -140,6 +140,15 @@ export class ReadGuard {
     store.noteFinished()
   }
 
+  /** A message that was handed out cannot be read again. Whoever has it settles it. */
+  noteUnreadable(segment: Segment): void {
+    this.#store.lostCount++
+    this.#context.log.error(
+      { queue: this.#queueName, path: segment.path },
+      "a message that was handed out is damaged: it cannot be moved",
+    )
+  }
+
   /**
    * Ready messages from the cursor on in the file of the segment, which is the reader's. The cursor
    * must not be in the unwritten tail.

@@ -46,6 +46,8 @@ export class Reader {
   end = 0
   /** Was used since the last look: it stays for another while. */
   wasUsed = false
+  /** Number of a segment that is read although it was not verified. */
+  acceptedSegment = 0
   /** As `end`, but not cut at the next range to skip. */
   #sourceEnd = 0
   #skips: AckRanges = NO_ACKS
@@ -90,6 +92,10 @@ export class Reader {
     this.forgetSource()
   }
 
+  moveToStart(segment: Segment): void {
+    this.moveTo(segment, SEGMENT_HEADER_SIZE)
+  }
+
   /** Settled ranges of the present segment, from before this process. */
   setSkips(ranges: AckRanges): void {
     this.#skips = ranges
@@ -101,6 +107,11 @@ export class Reader {
       this.#nextSkip()
     }
     this.end = Math.min(this.#sourceEnd, this.#skipStart)
+  }
+
+  /** The ranges from the cursor on that it will skip. */
+  skipsAhead(): AckRanges {
+    return this.#skips.subarray(this.#skipIndex)
   }
 
   /** The chunk it reads from is not its any more. The window stays loaded. */
@@ -143,7 +154,7 @@ export class Reader {
     for (;;) {
       const { segment } = this
       if (segment === null) return READ_EMPTY
-      if (segment.unverified) return READ_UNVERIFIED
+      if (segment.unverified && segment.number !== this.acceptedSegment) return READ_UNVERIFIED
       const dataEnd = this.#dataEnd(segment, tail)
       if (this.cursor >= this.#skipStart) this.#skip()
       else if (this.cursor >= dataEnd) {
@@ -204,7 +215,7 @@ export class Reader {
   #nextSegment(segments: readonly Segment[], segment: Segment): boolean {
     const next = segments[findSegment(segments, segment.number) + 1]
     if (next === undefined) return false
-    this.moveTo(next, SEGMENT_HEADER_SIZE)
+    this.moveToStart(next)
     return true
   }
 

@@ -9,7 +9,8 @@ import type { StoredMessage } from "./message.ts"
  *   batch   = | message | message | … | trailer |                         one write of one turn
  *   message = | size u32 | timestamp ms u48 | flags u8 | 0 u8 | properties size u32
  *             | exchange short string | routing key short string | properties (wire) | body |
- *             flags: bit 0 persistent; size counts the whole message; bits 30 and 31 of it are 0
+ *             flags: bit 0 persistent, bit 1 the properties hold an expiration; size counts the
+ *             whole message; bits 30 and 31 of it are 0
  *   trailer = | 0x80000010 u32 | position of the batch u32 | messages u32 | CRC-32 |
  *             over the batch and the first 12 bytes of the trailer
  *   hole    = | 0xC0000000 + size u32 | check u32 | bytes of no meaning … |
@@ -42,6 +43,7 @@ export const HOLE_SIZE_MIN = 8
 const HOLE_BITS = 0xc0000000 | 0
 
 const FLAG_PERSISTENT = 1
+const FLAG_EXPIRES = 2
 
 export function writeSegmentHeader(chunk: Chunk, offset: number): void {
   chunk.view.setUint32(offset, SEGMENT_MAGIC, true)
@@ -56,21 +58,29 @@ export function isSegmentHeader(bytes: Buffer): boolean {
   )
 }
 
+/** What a record says of its message beside the parts. */
+export interface RecordAttributes {
+  readonly timestampMs: number
+  readonly persistent: boolean
+  readonly expires: boolean
+}
+
 /** Writes the 16 bytes that precede route, properties and body. */
 export function writeRecordHeader(
   chunk: Chunk,
   offset: number,
   size: number,
-  message: { readonly timestampMs: number; readonly persistent: boolean },
+  message: RecordAttributes,
   propertiesSize: number,
 ): void {
   const { view } = chunk
   // Not a parameter: a time is no small integer, and a call that is not inlined would box it.
-  const { timestampMs, persistent } = message
+  const { timestampMs, persistent, expires } = message
+  const flags = (persistent ? FLAG_PERSISTENT : 0) | (expires ? FLAG_EXPIRES : 0)
   view.setUint32(offset, size, true)
   view.setUint32(offset + 4, timestampMs >>> 0, true)
   view.setUint16(offset + 8, (timestampMs / 0x1_0000_0000) | 0, true)
-  view.setUint16(offset + 10, persistent ? FLAG_PERSISTENT : 0, true)
+  view.setUint16(offset + 10, flags, true)
   view.setUint32(offset + 12, propertiesSize, true)
 }
 
@@ -104,7 +114,9 @@ export function readRecord(
   into.bodyStart = propertiesEnd
   into.bodyEnd = end
   into.timestampMs = readTimestampMs(view, offset)
-  into.persistent = (view.getUint8(offset + 10) & FLAG_PERSISTENT) !== 0
+  const flags = view.getUint8(offset + 10)
+  into.persistent = (flags & FLAG_PERSISTENT) !== 0
+  into.expires = (flags & FLAG_EXPIRES) !== 0
   into.size = size
   return true
 }

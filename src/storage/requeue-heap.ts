@@ -27,6 +27,14 @@ export class RequeueHeap {
     return this.#columns[3]!
   }
 
+  /** A copy that can be popped without changing this one. */
+  clone(): RequeueHeap {
+    const copy = new RequeueHeap()
+    copy.count = this.count
+    copy.#columns = this.#columns.slice(0, Math.max(CAPACITY_MIN, this.count) * STRIDE)
+    return copy
+  }
+
   push(segment: number, position: number, size: number, bodySize: number): void {
     let columns = this.#columns
     if (this.count * STRIDE === columns.length) {

@@ -10,6 +10,9 @@ import type { StoreContext } from "./store-context.ts"
  *   1. renamed  2. crash  3. on boot removeDeletedStores() finds the name and removes the rest
  */
 
+/** Names of the directories of single priorities (priority-store.ts). */
+export const LEVEL_PREFIX = "prio."
+
 /** Files removed in one go. */
 export const REMOVALS_MAX = 8
 
@@ -37,9 +40,9 @@ function removeGradually(context: StoreContext, directory: string): void {
   const { clock, disk, log } = context
   clock.setImmediate(() => {
     try {
-      const names = disk.list(directory)
-      for (const name of names.slice(0, REMOVALS_MAX)) disk.remove(`${directory}/${name}`)
-      if (names.length > REMOVALS_MAX) removeGradually(context, directory)
+      const paths = someFiles(disk, directory)
+      for (const path of paths) disk.remove(path)
+      if (paths.length === REMOVALS_MAX) removeGradually(context, directory)
       else disk.removeTree(directory)
     } catch (error) {
       if (!(error instanceof StorageError)) throw error
@@ -49,6 +52,18 @@ function removeGradually(context: StoreContext, directory: string): void {
       )
     }
   })
+}
+
+/** Up to REMOVALS_MAX files in the directory and in those of its priorities. */
+function someFiles(disk: Disk, directory: string): string[] {
+  const paths: string[] = []
+  for (const name of disk.list(directory)) {
+    const path = `${directory}/${name}`
+    if (name.startsWith(LEVEL_PREFIX)) paths.push(...someFiles(disk, path))
+    else paths.push(path)
+    if (paths.length >= REMOVALS_MAX) return paths.slice(0, REMOVALS_MAX)
+  }
+  return paths
 }
 
 /** Removes what a crash left of deletions in the directory of a vhost. Throws StorageError. */

@@ -9,6 +9,8 @@ export const QUEUE_NAME_FILE = ".queue"
 export class StoreDirectory {
   readonly path: string
   readonly #name: string
+  /** If it is the directory of one priority: the queue's. */
+  readonly #parent: StoreDirectory | null
   /** Directory and name file are there. */
   #isReady = false
   /** A name was made in it that no sync covers yet. */
@@ -16,15 +18,18 @@ export class StoreDirectory {
   /** So was the directory itself. */
   #isNew = false
 
-  constructor(path: string, name: string) {
+  constructor(path: string, name: string, parent: StoreDirectory | null = null) {
     this.path = path
     this.#name = name
+    this.#parent = parent
   }
 
   /** Makes it if it is absent. Throws StorageError. */
   ensure(context: StoreContext): void {
     if (this.#isReady) return
     const { disk } = context
+    this.#parent?.ensure(context)
+    this.#parent?.noteCreation()
     disk.makeDirectory(this.path)
     this.#isNew = true
     this.#isChanged = true
@@ -44,6 +49,7 @@ export class StoreDirectory {
     this.#isReady = names.includes(QUEUE_NAME_FILE)
     this.#isNew = true
     this.#isChanged = true
+    this.#parent?.noteCreation()
   }
 
   /** A file was made in it. */
@@ -60,7 +66,8 @@ export class StoreDirectory {
     this.#isNew = false
     // The name decides at boot whether the queue is still declared.
     context.commit.touchFile(`${this.path}/${QUEUE_NAME_FILE}`)
-    context.commit.touchDirectory(parentOf(this.path))
+    if (this.#parent === null) context.commit.touchDirectory(parentOf(this.path))
+    else this.#parent.touch(context)
   }
 
   /** It is about to be removed; the next ensure() makes it again. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict"
 import { test } from "node:test"
 import * as fc from "fast-check"
 import { checkStore } from "../../src/storage/check.ts"
+import { StoredMessage } from "../../src/storage/message.ts"
 import type { MessageStore } from "../../src/storage/message-store.ts"
 import { FaultyDisk } from "../support/faulty-disk.ts"
 import { chooseSeed } from "../support/seed.ts"
@@ -24,6 +25,7 @@ class Model {
   bed: StoreBed
   store: MessageStore
   readonly #options: StoreBedOptions
+  readonly #into = new StoredMessage()
   #entries: Entry[] = []
   #lastId = 0
   /** Bodies that the files have for sure, and those that they may have besides. */
@@ -89,6 +91,36 @@ class Model {
     }
     if (choice % 3 !== 0) return
     this.store.ack(first.segment, first.position, first.size, first.bodySize, taken.length)
+  }
+
+  /** Looks at some of the ready ones, which changes nothing. */
+  browse(choice: number): void {
+    const ready = this.#ready()
+    const skip = choice % (ready.length + 2)
+    const limit = 1 + (choice % 7)
+    const found: [string, boolean][] = []
+    this.store.browse(skip, (message) => {
+      const { bytes } = message.chunk
+      const body = bytes.toString("latin1", message.bodyStart, message.bodyEnd)
+      found.push([body, message.redelivered])
+      return found.length < limit
+    })
+    assert.deepEqual(
+      found,
+      ready.slice(skip, skip + limit).map((entry) => [entry.body, entry.wasTaken]),
+    )
+  }
+
+  /** Reads one that was taken a second time. */
+  read(choice: number): void {
+    const unacked = this.#unacked()
+    const entry = unacked[choice % Math.max(1, unacked.length)]
+    if (entry === undefined) return
+    const { segment, position, size } = entry.taken!
+    assert.ok(this.store.mayHold(segment, position))
+    const into = this.#into
+    assert.ok(this.store.read(segment, position, size, into))
+    assert.equal(into.chunk.bytes.toString("latin1", into.bodyStart, into.bodyEnd), entry.body)
   }
 
   ack(choice: number): void {
@@ -229,6 +261,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.tuple(fc.constant("appendRun"), fc.integer({ min: 200, max: 3000 })) },
   { weight: 12, arbitrary: fc.tuple(fc.constant("shiftRun"), fc.nat(10_000)) },
   { weight: 25, arbitrary: fc.tuple(fc.constant("shift"), fc.constant(0)) },
+  { weight: 5, arbitrary: fc.tuple(fc.constant("browse"), fc.nat(1000)) },
+  { weight: 5, arbitrary: fc.tuple(fc.constant("read"), fc.nat(1000)) },
   { weight: 15, arbitrary: fc.tuple(fc.constant("ack"), fc.nat(1000)) },
   { weight: 4, arbitrary: fc.tuple(fc.constant("requeue"), fc.nat(1000)) },
   { weight: 1, arbitrary: fc.tuple(fc.constant("purge"), fc.constant(0)) },
@@ -246,6 +280,8 @@ function run(steps: readonly Step[], options: StoreBedOptions): void {
     else if (name === "appendRun") model.appendRun(argument)
     else if (name === "shiftRun") model.shiftRun(argument)
     else if (name === "shift") model.shift()
+    else if (name === "browse") model.browse(argument)
+    else if (name === "read") model.read(argument)
     else if (name === "ack") model.ack(argument)
     else if (name === "requeue") model.requeue(argument)
     else if (name === "purge") model.purge()

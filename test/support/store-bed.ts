@@ -6,6 +6,7 @@ import { GroupCommit } from "../../src/storage/group-commit.ts"
 import type { Disk } from "../../src/storage/disk.ts"
 import { IncomingMessage, StoredMessage } from "../../src/storage/message.ts"
 import { MessageStore } from "../../src/storage/message-store.ts"
+import type { QueueStore } from "../../src/storage/queue-store.ts"
 import { OpenFiles } from "../../src/storage/open-files.ts"
 import type { RecoveryReport } from "../../src/storage/recovery.ts"
 import type { DirtyStore, StoreContext } from "../../src/storage/store-context.ts"
@@ -105,7 +106,7 @@ export class StoreBed {
     while (this.#dirty.size > 0) this.turn()
   }
 
-  append(store: MessageStore, body: string | Buffer, options: MessageOptions = {}): boolean {
+  append(store: QueueStore, body: string | Buffer, options: MessageOptions = {}): boolean {
     return store.append(incoming(body, options))
   }
 
@@ -134,16 +135,16 @@ export class StoreBed {
     return taken
   }
 
-  take(store: MessageStore): Taken | null {
+  take(store: QueueStore): Taken | null {
     return store.shift(this.#into) ? describe(this.#into) : null
   }
 
-  peek(store: MessageStore): Taken | null {
+  peek(store: QueueStore): Taken | null {
     return store.peek(this.#into) ? describe(this.#into) : null
   }
 
   /** Takes and settles all that is ready; returns the bodies. */
-  drain(store: MessageStore): string[] {
+  drain(store: QueueStore): string[] {
     const bodies: string[] = []
     for (;;) {
       const taken = this.take(store)
@@ -160,13 +161,15 @@ export interface MessageOptions {
   readonly properties?: Buffer
   readonly timestampMs?: number
   readonly persistent?: boolean
+  readonly expires?: boolean
+  readonly priority?: number
 }
 
-export function ack(store: MessageStore, taken: Taken): void {
+export function ack(store: QueueStore, taken: Taken): void {
   store.ack(taken.segment, taken.position, taken.size, taken.bodySize)
 }
 
-export function requeue(store: MessageStore, taken: Taken): void {
+export function requeue(store: QueueStore, taken: Taken): void {
   store.requeue(taken.segment, taken.position, taken.size, taken.bodySize)
 }
 
@@ -193,6 +196,8 @@ export function incoming(body: string | Buffer, options: MessageOptions = {}): I
   message.bodyEnd = bytes.length
   message.timestampMs = options.timestampMs ?? 1_700_000_000_123
   message.persistent = options.persistent ?? true
+  message.expires = options.expires ?? false
+  message.priority = options.priority ?? 0
   return message
 }
 
