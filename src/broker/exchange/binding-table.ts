@@ -1,3 +1,4 @@
+import type { BasicProperties } from "../../amqp/properties.ts"
 import type { Table } from "../../amqp/table.ts"
 import type { BindingRegister } from "./binding-register.ts"
 import type { Destination, RouteTargets } from "./destination.ts"
@@ -7,8 +8,10 @@ import type { Destination, RouteTargets } from "./destination.ts"
  * type has its own table for the second part; the first part is the same for all (BindingRegister).
  */
 export interface BindingTable {
-  /** The result of match() depends on the headers, so it cannot be cached by routing key. */
-  readonly usesHeaders: boolean
+  /** The result of match() depends on more than the routing key, so it cannot be cached by it. */
+  readonly usesProperties: boolean
+  /** Of several routing keys of a message the first says it all: match() is called for that one. */
+  readonly usesOneKey: boolean
   readonly size: number
   /** The destinations that are exchanges. */
   readonly exchanges: ReadonlySet<Destination>
@@ -23,7 +26,7 @@ export interface BindingTable {
   removeDestination(destination: Destination, onRemoved: BoundVisitor): void
   hasDestination(destination: Destination): boolean
   /** Adds the destinations of a message to `targets`, possibly one of them several times. */
-  match(routingKey: string, headers: Table | null, targets: RouteTargets): void
+  match(routingKey: string, properties: BasicProperties | null, targets: RouteTargets): void
   /** The visitor must not change the table. */
   forEach(visit: BindingVisitor): void
   forEachOf(destination: Destination, visit: BoundVisitor): void
@@ -40,7 +43,11 @@ export abstract class RegisteredBindings implements BindingTable {
     this.register = register
   }
 
-  get usesHeaders(): boolean {
+  get usesProperties(): boolean {
+    return false
+  }
+
+  get usesOneKey(): boolean {
     return false
   }
 
@@ -83,7 +90,11 @@ export abstract class RegisteredBindings implements BindingTable {
     this.register.forEachOf(destination, visit)
   }
 
-  abstract match(routingKey: string, headers: Table | null, targets: RouteTargets): void
+  abstract match(
+    routingKey: string,
+    properties: BasicProperties | null,
+    targets: RouteTargets,
+  ): void
 
   /** The pair of destination and routing key got its first binding. */
   protected abstract link(destination: Destination, routingKey: string): void

@@ -1,4 +1,4 @@
-import type { Table } from "../../amqp/table.ts"
+import type { BasicProperties } from "../../amqp/properties.ts"
 import { RegisteredBindings } from "./binding-table.ts"
 import { addSlotTo, slotWith, slotWithout, type Slot } from "./destination-set.ts"
 import type { Destination, RouteTargets } from "./destination.ts"
@@ -7,7 +7,7 @@ import type { Destination, RouteTargets } from "./destination.ts"
 export class DirectBindings extends RegisteredBindings {
   readonly #slots = new Map<string, Slot>()
 
-  match(routingKey: string, _headers: Table | null, targets: RouteTargets): void {
+  match(routingKey: string, _properties: BasicProperties | null, targets: RouteTargets): void {
     const slot = this.#slots.get(routingKey)
     if (slot !== undefined) addSlotTo(slot, targets)
   }

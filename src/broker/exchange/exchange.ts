@@ -1,20 +1,20 @@
 import type { Table } from "../../amqp/table.ts"
 import { assert } from "../../util/assert.ts"
-import { Refusal } from "../errors.ts"
-import { BindingRegister } from "./binding-register.ts"
+import { Deduplication } from "../deduplication.ts"
+import { resolveExchangeSettings } from "../policy/merge.ts"
+import { PLAIN_EXCHANGE, type ExchangeSettings } from "../settings.ts"
 import type { BindingTable } from "./binding-table.ts"
+import type { DelayStore } from "./delay.ts"
 import { DESTINATION_EXCHANGE, type Destination } from "./destination.ts"
-import { DirectBindings } from "./direct-bindings.ts"
-import { FanoutBindings } from "./fanout-bindings.ts"
-import { HeadersBindings } from "./headers-bindings.ts"
+import { createBindingTable } from "./exchange-type.ts"
 import type { ResolvedRoute } from "./route.ts"
-import { TopicBindings } from "./topic-bindings.ts"
 
 /**
  * An exchange: its attributes, its bindings and its counters. Does no I/O and has no rules about
- * names, permissions or deletion (vhost); following a message through exchanges is route.ts.
+ * names, permissions or deletion (vhost); following a message through exchanges is route.ts, what
+ * types there are exchange-type.ts.
  *
- * After every change of `bindings` the vhost calls Router.invalidate().
+ * After every change of `bindings` and every configure() the vhost calls Router.invalidate().
  */
 export interface ExchangeOptions {
   readonly name: string
@@ -23,22 +23,6 @@ export interface ExchangeOptions {
   readonly autoDelete: boolean
   readonly internal: boolean
   readonly arguments: Table
-}
-
-/** One entry per exchange type; a new type adds a line here and its binding table. */
-const BINDING_TABLES: ReadonlyMap<string, (register: BindingRegister) => BindingTable> = new Map([
-  ["direct", (register): BindingTable => new DirectBindings(register)],
-  ["fanout", (register): BindingTable => new FanoutBindings(register)],
-  ["topic", (register): BindingTable => new TopicBindings(register)],
-  ["headers", (register): BindingTable => new HeadersBindings(register)],
-])
-
-export const EXCHANGE_TYPES: readonly string[] = [...BINDING_TABLES.keys()]
-
-/** Throws Refusal for a type that does not exist. A declare checks this before anything else. */
-export function checkExchangeType(type: string): void {
-  if (!BINDING_TABLES.has(type))
-    throw new Refusal("precondition-failed", `unknown exchange type '${type}'`)
 }
 
 export class Exchange implements Destination {
@@ -52,8 +36,16 @@ export class Exchange implements Destination {
   readonly internal: boolean
   readonly arguments: Table
   readonly bindings: BindingTable
-  /** Where unroutable messages go, by name; "" if nowhere. Set from argument or policy. */
+  /** What arguments and policies say together; see configure(). */
+  settings: ExchangeSettings = PLAIN_EXCHANGE
+  /** Where unroutable messages go, by name; "" if nowhere. */
   alternateExchange = ""
+  /** The messages seen lately; null if the exchange does not look for duplicates. */
+  deduplication: Deduplication | null = null
+  /** The messages that wait here; null until there is one. Made and ended by the vhost. */
+  delayedMessages: DelayStore | null = null
+  /** It delays or deduplicates: publishing.ts is asked before its bindings are followed. */
+  isIntercepting = false
 
   /** Messages that clients published here. */
   publishInCount = 0
@@ -65,12 +57,11 @@ export class Exchange implements Destination {
   /** The fields below belong to routing (destination.ts, route.ts). */
   routeMark = 0
   routes: Map<string, ResolvedRoute<Destination>> | null = null
-  headersGeneration = -1
-  needsHeaders = false
+  needGeneration = -1
+  needsProperties = false
 
   /** Throws Refusal if the type does not exist. */
   constructor(options: ExchangeOptions) {
-    checkExchangeType(options.type)
     const name = Buffer.from(options.name, "utf8")
     assert(name.length <= 255, "an exchange name fits a short string")
     this.name = options.name
@@ -80,14 +71,18 @@ export class Exchange implements Destination {
     this.autoDelete = options.autoDelete
     this.internal = options.internal
     this.arguments = options.arguments
-    this.bindings = createBindingTable(options.type)
+    this.bindings = createBindingTable(options.type, options.arguments)
+    this.configure(resolveExchangeSettings(options.type, options.arguments, null))
   }
-}
 
-/** Throws Refusal if the type does not exist. */
-export function createBindingTable(type: string): BindingTable {
-  checkExchangeType(type)
-  const create = BINDING_TABLES.get(type)
-  assert(create !== undefined, "the type was checked")
-  return create(new BindingRegister())
+  /** Applies what arguments and policies say. Of what was remembered as much as possible is kept. */
+  configure(settings: ExchangeSettings): void {
+    this.settings = settings
+    this.alternateExchange = settings.alternateExchange ?? ""
+    const { deduplication } = settings
+    if (deduplication === null) this.deduplication = null
+    else if (this.deduplication === null) this.deduplication = new Deduplication(deduplication)
+    else this.deduplication.configure(deduplication)
+    this.isIntercepting = settings.delayed || deduplication !== null
+  }
 }

@@ -1,4 +1,4 @@
-import type { Table } from "../../amqp/table.ts"
+import type { BasicProperties } from "../../amqp/properties.ts"
 import { RegisteredBindings } from "./binding-table.ts"
 import { CountedDestinationSet } from "./destination-set.ts"
 import type { Destination, RouteTargets } from "./destination.ts"
@@ -8,7 +8,11 @@ export class FanoutBindings extends RegisteredBindings {
   /** One count per bound routing key. */
   readonly #destinations = new CountedDestinationSet()
 
-  match(_routingKey: string, _headers: Table | null, targets: RouteTargets): void {
+  override get usesOneKey(): boolean {
+    return true
+  }
+
+  match(_routingKey: string, _properties: BasicProperties | null, targets: RouteTargets): void {
     this.#destinations.addTo(targets)
   }
 

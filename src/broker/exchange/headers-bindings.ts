@@ -1,3 +1,4 @@
+import type { BasicProperties } from "../../amqp/properties.ts"
 import { EMPTY_TABLE, type FieldValue, type Table } from "../../amqp/table.ts"
 import { assert } from "../../util/assert.ts"
 import { RegisteredBindings, type BoundVisitor } from "./binding-table.ts"
@@ -19,8 +20,12 @@ export class HeadersBindings extends RegisteredBindings {
   readonly #always = new CountedDestinationSet()
   readonly #byName = new Map<string, NameIndex>()
 
-  override get usesHeaders(): boolean {
+  override get usesProperties(): boolean {
     return this.#byName.size > 0
+  }
+
+  override get usesOneKey(): boolean {
+    return true
   }
 
   override add(destination: Destination, routingKey: string, args: Table): boolean {
@@ -54,9 +59,10 @@ export class HeadersBindings extends RegisteredBindings {
     bound.forEach(onRemoved)
   }
 
-  match(_routingKey: string, headers: Table | null, targets: RouteTargets): void {
+  match(_routingKey: string, properties: BasicProperties | null, targets: RouteTargets): void {
     this.#always.addTo(targets)
-    if (headers === null || this.#byName.size === 0) return
+    const headers = properties?.headers
+    if (headers === undefined || this.#byName.size === 0) return
     for (const [name, value] of headers) {
       const index = this.#byName.get(name)
       if (index === undefined) continue

@@ -1,4 +1,4 @@
-import type { Table } from "../../amqp/table.ts"
+import type { BasicProperties } from "../../amqp/properties.ts"
 import { DESTINATION_EXCHANGE, RouteTargets, type Destination } from "./destination.ts"
 import type { Exchange } from "./exchange.ts"
 
@@ -6,7 +6,8 @@ import type { Exchange } from "./exchange.ts"
  * From an exchange and a routing key to the queues that get the message: follows exchange-to-exchange
  * bindings, visits every exchange once (cycles end, a diamond gives one copy), gives every queue once.
  *
- * Not here: the default exchange (the vhost looks the queue up by name), permissions, mandatory.
+ * Not here: the default exchange (the vhost looks the queue up by name), permissions, mandatory, and
+ * what keeps a message at an exchange (an Interceptor: publishing.ts).
  *
  * Routes that depend on the routing key alone are cached, because a hit costs two map lookups and no
  * allocation. Any change of bindings or exchanges invalidates all of them: the vhost calls invalidate().
@@ -26,6 +27,12 @@ export class ResolvedRoute<Q extends Destination> {
     this.count = count
     this.isStable = isStable
   }
+}
+
+/** Asked at each exchange that deduplicates or delays. */
+export interface Interceptor {
+  /** True if the message ends here: neither the bindings nor the alternate exchange are followed. */
+  intercepts(exchange: Exchange): boolean
 }
 
 /** Limits of the cache, over all exchanges of a vhost. When one is hit the cache starts anew. */
@@ -57,21 +64,28 @@ export class Router<Q extends Destination> {
     this.#clearCache()
   }
 
-  /** Whether resolve() wants the message's headers for this exchange; otherwise null will do. */
-  needsHeaders(exchange: Exchange): boolean {
-    if (exchange.headersGeneration !== this.generation) {
-      exchange.needsHeaders = this.#findNeedOfHeaders(exchange)
-      exchange.headersGeneration = this.generation
+  /**
+   * Whether it takes each message's properties to find its queues: resolve() will not do then (but for
+   * exchanges that neither delay nor deduplicate), and what it gives is right for one message only.
+   */
+  needsProperties(exchange: Exchange): boolean {
+    if (exchange.needGeneration !== this.generation) {
+      exchange.needsProperties = this.#findNeedOfProperties(exchange)
+      exchange.needGeneration = this.generation
     }
-    return exchange.needsHeaders
+    return exchange.needsProperties
   }
 
-  resolve(exchange: Exchange, routingKey: string, headers: Table | null): ResolvedRoute<Q> {
+  resolve(
+    exchange: Exchange,
+    routingKey: string,
+    properties: BasicProperties | null,
+  ): ResolvedRoute<Q> {
     const cached = exchange.routes?.get(routingKey)
     if (cached !== undefined) return ofQueues(cached)
     this.#keys[0] = routingKey
-    const isCacheable = !this.needsHeaders(exchange)
-    this.#traverse(exchange, this.#keys, headers)
+    const isCacheable = !this.needsProperties(exchange)
+    this.#traverse(exchange, this.#keys, properties, null)
     if (isCacheable && this.#targets.queueCount <= CACHED_QUEUE_COUNT_MAX / 4)
       return this.#remember(exchange, routingKey)
     this.#passing.count = this.#targets.queueCount
@@ -82,14 +96,20 @@ export class Router<Q extends Destination> {
   resolveAll(
     exchange: Exchange,
     routingKeys: readonly string[],
-    headers: Table | null,
+    properties: BasicProperties | null,
+    interceptor: Interceptor | null = null,
   ): ResolvedRoute<Q> {
-    this.#traverse(exchange, routingKeys, headers)
+    this.#traverse(exchange, routingKeys, properties, interceptor)
     this.#passing.count = this.#targets.queueCount
     return ofQueues(this.#passing)
   }
 
-  #traverse(start: Exchange, routingKeys: readonly string[], headers: Table | null): void {
+  #traverse(
+    start: Exchange,
+    routingKeys: readonly string[],
+    properties: BasicProperties | null,
+    interceptor: Interceptor | null,
+  ): void {
     const targets = this.#targets
     if (targets.queues.length + targets.exchanges.length > KEPT_TARGET_COUNT_MAX) targets.release()
     targets.begin()
@@ -97,9 +117,12 @@ export class Router<Q extends Destination> {
     for (let i = 0; i < targets.exchangeCount; i++) {
       const exchange = targets.exchanges[i]
       if (!isExchange(exchange)) continue
+      if (interceptor !== null && exchange.isIntercepting && interceptor.intercepts(exchange))
+        continue
       targets.matched = false
-      for (let k = 0; k < routingKeys.length; k++)
-        exchange.bindings.match(routingKeys[k]!, headers, targets) // Index is in range.
+      const { bindings } = exchange
+      const keyCount = bindings.usesOneKey ? 1 : routingKeys.length
+      for (let k = 0; k < keyCount; k++) bindings.match(routingKeys[k]!, properties, targets) // In range.
       // RabbitMQ: a match of any kind counts, also an exchange that leads nowhere.
       if (!targets.matched && exchange.alternateExchange !== "") {
         const alternate = this.#findExchange(exchange.alternateExchange)
@@ -134,10 +157,10 @@ export class Router<Q extends Destination> {
   }
 
   /** Walks everything that can be reached, whatever the routing key: bindings and alternates. */
-  #findNeedOfHeaders(start: Exchange): boolean {
+  #findNeedOfProperties(start: Exchange): boolean {
     const seen = new Set<Exchange>([start])
     for (const exchange of seen) {
-      if (exchange.bindings.usesHeaders) return true
+      if (exchange.isIntercepting || exchange.bindings.usesProperties) return true
       for (const next of exchange.bindings.exchanges) if (isExchange(next)) seen.add(next)
       if (exchange.alternateExchange === "") continue
       const alternate = this.#findExchange(exchange.alternateExchange)

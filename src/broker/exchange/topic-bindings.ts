@@ -1,4 +1,4 @@
-import type { Table } from "../../amqp/table.ts"
+import type { BasicProperties } from "../../amqp/properties.ts"
 import { assert } from "../../util/assert.ts"
 import { RegisteredBindings } from "./binding-table.ts"
 import { addSlotTo, slotWith, slotWithout, type Slot } from "./destination-set.ts"
@@ -27,7 +27,7 @@ export class TopicBindings extends RegisteredBindings {
   /** Nodes of the tree without its root; 0 again when nothing is bound. */
   nodeCount = 0
 
-  match(routingKey: string, _headers: Table | null, targets: RouteTargets): void {
+  match(routingKey: string, _properties: BasicProperties | null, targets: RouteTargets): void {
     this.#beginStep()
     this.#enter(this.#root)
     let count = this.#endStep()

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import { Refusal } from "../../../../src/broker/errors.ts"
-import { checkExchangeType, EXCHANGE_TYPES } from "../../../../src/broker/exchange/exchange.ts"
+import { checkExchangeType, EXCHANGE_TYPES } from "../../../../src/broker/exchange/exchange-type.ts"
 import {
   createPredeclaredExchanges,
   isPredeclaredExchange,

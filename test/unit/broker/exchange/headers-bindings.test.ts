@@ -136,11 +136,11 @@ test("headers are asked for only while a binding has conditions", () => {
   const bindings = bindingsOf("headers")
   const queue = createQueue("q")
   bindings.add(queue, "", EMPTY_TABLE)
-  assert.equal(bindings.usesHeaders, false)
+  assert.equal(bindings.usesProperties, false)
   bindings.add(queue, "", table({ a: 1 }))
-  assert.equal(bindings.usesHeaders, true)
+  assert.equal(bindings.usesProperties, true)
   bindings.remove(queue, "", table({ a: 1 }))
-  assert.equal(bindings.usesHeaders, false)
+  assert.equal(bindings.usesProperties, false)
 })
 
 test("100,000 bindings: a message costs what it has headers, not what is bound", () => {
@@ -153,14 +153,14 @@ test("100,000 bindings: a message costs what it has headers, not what is bound",
   const startedAt = process.hrtime.bigint()
   for (let i = 0; i < 1_000; i++) {
     targets.begin()
-    bindings.match("", message, targets)
+    bindings.match("", { headers: message }, targets)
     assert.equal(targets.queueCount, 1)
   }
   const tookMs = Number(process.hrtime.bigint() - startedAt) / 1e6
   // A walk over all rules takes some ms for each message.
   assert.ok(tookMs < 1_000, `${tookMs} ms`)
   bindings.removeDestination(queue, () => {})
-  assert.equal(bindings.usesHeaders, false)
+  assert.equal(bindings.usesProperties, false)
 })
 
 test("the index of rules agrees with asking every rule, while bindings come and go", () => {

@@ -35,7 +35,11 @@ class Topology {
   }
 
   route(exchange: Exchange, routingKey: string, headers: Table | null = null): string[] {
-    const { queues, count } = this.router.resolve(exchange, routingKey, headers)
+    const { queues, count } = this.router.resolve(
+      exchange,
+      routingKey,
+      headers === null ? null : { headers },
+    )
     return queues.slice(0, count).map(({ name }) => name)
   }
 }
@@ -118,16 +122,16 @@ test("routes that depend on headers are found anew for each message, also throug
   const front = topology.exchange("front", "fanout")
   const headers = topology.exchange("headers", "headers")
   topology.bind(headers, topology.queue("one"), "", table({ n: 1 }))
-  assert.equal(topology.router.needsHeaders(front), false)
+  assert.equal(topology.router.needsProperties(front), false)
   topology.bind(front, headers, "")
-  assert.equal(topology.router.needsHeaders(front), true)
-  assert.equal(topology.router.resolve(front, "k", table({ n: 1 })).isStable, false)
+  assert.equal(topology.router.needsProperties(front), true)
+  assert.equal(topology.router.resolve(front, "k", { headers: table({ n: 1 }) }).isStable, false)
   assert.deepEqual(topology.route(front, "k", table({ n: 1 })), ["one"])
   assert.deepEqual(topology.route(front, "k", table({ n: 2 })), [])
   assert.deepEqual(topology.route(front, "k", null), [])
   headers.bindings.remove(topology.queue("one"), "", table({ n: 1 }))
   topology.router.invalidate()
-  assert.equal(topology.router.needsHeaders(front), false)
+  assert.equal(topology.router.needsProperties(front), false)
 })
 
 test("keys that were never bound do not grow memory without bound", () => {

@@ -11,7 +11,8 @@ import {
   RouteTargets,
   type Destination,
 } from "../../../../src/broker/exchange/destination.ts"
-import { createBindingTable, Exchange } from "../../../../src/broker/exchange/exchange.ts"
+import { Exchange } from "../../../../src/broker/exchange/exchange.ts"
+import { createBindingTable } from "../../../../src/broker/exchange/exchange-type.ts"
 
 export interface TestQueue extends Destination {
   readonly kind: typeof DESTINATION_QUEUE
@@ -50,7 +51,7 @@ export function matchedNames(
   // Passes of different collections share the marks on the destinations: step over old ones.
   bindings.forEach((destination) => (destination.routeMark = 0))
   targets.begin()
-  bindings.match(routingKey, headers, targets)
+  bindings.match(routingKey, headers === null ? null : { headers }, targets)
   return targets.queues
     .slice(0, targets.queueCount)
     .map(({ name }) => name)
