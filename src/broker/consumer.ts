@@ -1,4 +1,17 @@
+import type { Table } from "../amqp/table.ts"
 import type { IncomingMessage, StoredMessage } from "../storage/message.ts"
+
+/** What a consumer asks for, before there is one (basic.consume). */
+export interface ConsumerRequest {
+  readonly tag: string
+  readonly noAck: boolean
+  readonly exclusive: boolean
+  readonly arguments: Table
+  /** Deliveries that may be unacknowledged; 0 is unlimited. */
+  readonly prefetchCount: number
+  /** Of the channel (qos with global=true); 0 if there is none. */
+  readonly globalPrefetch: number
+}
 
 /**
  * A consumer as the queue sees it. The session implements it: the queue decides who gets the next
@@ -10,6 +23,8 @@ export interface Subscriber {
   readonly exclusive: boolean
   /** Higher goes first among subscribers with capacity (x-priority). */
   readonly priority: number
+  /** Of basic.consume: streams have arguments of their own. */
+  readonly arguments: Table
   /** Cancelled subscribers stay in the ready ring until they come up, and are dropped then. */
   cancelled: boolean
   /** True while it waits outside the ready ring for capacity; its session calls Queue.unpark. */

@@ -21,6 +21,13 @@ export class Dispatcher {
   ackingCount = 0
   /** The exclusive consumer, if there is one. */
   exclusive: Subscriber | null = null
+  /** The one that gets everything (single active consumer); null if all do or there is none. */
+  active: Subscriber | null = null
+  readonly #isSingleActive: boolean
+
+  constructor(isSingleActive = false) {
+    this.#isSingleActive = isSingleActive
+  }
 
   get size(): number {
     return this.#subscribers.size
@@ -39,7 +46,16 @@ export class Dispatcher {
     this.#subscribers.add(subscriber)
     if (subscriber.exclusive) this.exclusive = subscriber
     if (!subscriber.noAck) this.ackingCount++
+    if (this.#isSingleActive) {
+      if (this.active !== null) return // It waits outside the rings for its turn.
+      this.active = subscriber
+    }
     this.#group(subscriber.priority).ready.push(subscriber)
+  }
+
+  /** Does it get messages, as far as the queue is concerned? */
+  isActive(subscriber: Subscriber): boolean {
+    return !this.#isSingleActive || this.active === subscriber
   }
 
   remove(subscriber: Subscriber): void {
@@ -47,8 +63,17 @@ export class Dispatcher {
     if (this.exclusive === subscriber) this.exclusive = null
     if (!subscriber.noAck) this.ackingCount--
     subscriber.cancelled = true
+    if (!this.isActive(subscriber)) return // It is in no ring.
     if (this.#subscribers.size === 0) this.#groups.length = 0
     else this.#dropFromRing(subscriber)
+    if (this.#isSingleActive) this.#activateNext()
+  }
+
+  /** In the order of registration, whatever the priorities. */
+  #activateNext(): void {
+    const [next] = this.#subscribers
+    this.active = next ?? null
+    if (next !== undefined) this.#group(next.priority).ready.push(next)
   }
 
   unpark(subscriber: Subscriber): void {

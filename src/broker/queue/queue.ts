@@ -1,30 +1,47 @@
 import type { Table } from "../../amqp/table.ts"
-import type { MessageStore } from "../../storage/message-store.ts"
-import { StoredMessage } from "../../storage/message.ts"
+import type { DeliveryCounts } from "../../storage/delivery-counts.ts"
+import { ADDED_NONE, StoredMessage } from "../../storage/message.ts"
 import type { IncomingMessage } from "../../storage/message.ts"
+import type { QueueStore } from "../../storage/queue-store.ts"
+import type { Clock } from "../../util/clock.ts"
+import type { TimerWheel } from "../../util/timer-wheel.ts"
 import type { ConnectionHandle } from "../connection-handle.ts"
-import type { Subscriber } from "../consumer.ts"
+import type { ConsumerRequest, Subscriber } from "../consumer.ts"
+import type { DeadLetters } from "../dead-letter/dead-letters.ts"
 import { Refusal } from "../errors.ts"
+import { queueTypeOf } from "../queue-type.ts"
+import { PLAIN_QUEUE, type QueueSettings } from "../settings.ts"
 import type { Turn } from "../turn.ts"
 import { Dispatcher } from "./dispatcher.ts"
+import { QueueFeatures } from "./features.ts"
+import { QUEUE_FAILED, QUEUE_TOOK } from "./message-queue.ts"
+import type { MessageQueue } from "./message-queue.ts"
 
 /**
  * A queue: messages in a store on one side, subscribers on the other. Owns the rules of delivery;
  * knows neither frames nor files. An idle queue is this object and its name and nothing else:
- * store and dispatcher are made with the first message and the first consumer.
+ * store and dispatcher are made with the first message and the first consumer, and what a queue can
+ * do beyond this (features.ts) with the first setting or message that asks for it.
  */
 
 /** What a queue needs from its surroundings; one per vhost, shared by its queues. */
 export interface QueueContext {
   readonly vhostName: string
   readonly turn: Turn
-  openStore(queue: Queue): MessageStore
+  readonly clock: Clock
+  readonly timers: TimerWheel
+  readonly deadLetters: DeadLetters
+  openStore(queue: Queue): QueueStore
+  openDeliveryCounts(queue: Queue): DeliveryCounts
   /** The last consumer of an auto-delete queue has left. */
   deleteQueue(queue: Queue): void
   /** The store cannot read at present: delivery is to be tried again in a while. */
   stalled(queue: Queue): void
   /** The store went empty: it may give its files back when it stays so. */
   wentEmpty(queue: Queue): void
+  /** examine() is to be called, in its turn among thousands of queues; soon is now if there are few. */
+  examineLater(queue: Queue): void
+  examineSoon(queue: Queue): void
 }
 
 export interface QueueProperties {
@@ -41,10 +58,13 @@ const SOLE_BYTES = 32 << 10
 /** Larger bodies are stored: how much a consumer takes at once is limited behind the store. */
 const PASS_ON_BODY_MAX = 16 << 10
 
+/** Expired messages that one basic.get clears away; behind more it is as if there were none. */
+const EXPIRED_PER_GET_MAX = 4096
+
 /** The view through which all deliveries go; a delivery never outlives the call. */
 const delivered = new StoredMessage()
 
-export class Queue {
+export class Queue implements MessageQueue {
   readonly kind = 0
   readonly name: string
   readonly durable: boolean
@@ -57,12 +77,16 @@ export class Queue {
   deleted = false
   /** Mark of the last routing pass that found this queue, so that it gets one copy (route.ts). */
   routeMark = 0
-  store: MessageStore | null = null
+  store: QueueStore | null = null
+  /** What arguments and policies say together; see configure(). */
+  settings: QueueSettings = PLAIN_QUEUE
   publishedCount = 0
   deliveredCount = 0
   acknowledgedCount = 0
   redeliveredCount = 0
   #dispatcher: Dispatcher | null = null
+  /** Null while the queue is a plain one. */
+  #features: QueueFeatures | null = null
   readonly #context: QueueContext
 
   constructor(context: QueueContext, properties: QueueProperties, owner: ConnectionHandle | null) {
@@ -82,6 +106,10 @@ export class Queue {
     return this.store === null ? 0 : this.store.readyCount
   }
 
+  get readyBytes(): number {
+    return this.store === null ? 0 : this.store.readyBytes
+  }
+
   get unackedCount(): number {
     return this.store === null ? 0 : this.store.unackedCount
   }
@@ -94,31 +122,88 @@ export class Queue {
     return this.#dispatcher === null ? [] : this.#dispatcher.subscribers
   }
 
-  /** False if the store refuses (disk full, damaged): the publisher gets a nack. */
-  publish(message: IncomingMessage): boolean {
-    if (this.deleted) return true // It raced with the deletion, as if it had come before it.
+  /** Messages that deduplication has dropped. */
+  get duplicateCount(): number {
+    return this.#features === null ? 0 : this.#features.duplicateCount
+  }
+
+  /** Applies what arguments and policies say. Called once after creation and at each change. */
+  configure(settings: QueueSettings): void {
+    this.settings = settings
+    if (this.deleted) return
+    const countsDeliveries = settings.deliveryLimit !== null || this.#isQuorum
+    const isPlain = !countsDeliveries && hasNoFeature(settings)
+    if (isPlain && this.#features === null) return
+    this.#withFeatures().configure(isPlain ? PLAIN_QUEUE : settings, countsDeliveries)
+    this.#dropFeaturesIfIdle()
+  }
+
+  get #isQuorum(): boolean {
+    return this.arguments.size > 0 && queueTypeOf(this.arguments) === "quorum"
+  }
+
+  #withFeatures(): QueueFeatures {
+    this.#features ??= new QueueFeatures(this, this.#context)
+    return this.#features
+  }
+
+  #dropFeaturesIfIdle(): void {
+    if (this.#features?.isDispensable !== true) return
+    this.#features.dispose()
+    this.#features = null
+  }
+
+  /** Takes over what an earlier process has left. */
+  recover(store: QueueStore): void {
+    this.store = store
+    this.#features?.noteRecovered()
+    if (store.readyCount > 0) this.#context.examineLater(this)
+  }
+
+  /** There are messages of an earlier process, or other settings: some may have to leave, now or later. */
+  examine(): void {
+    if (this.deleted || this.readyCount === 0) return
+    if (this.#features === null) this.#withFeatures().noteRecovered()
+    this.mark()
+  }
+
+  /** QUEUE_TOOK, QUEUE_REJECTED, or QUEUE_FAILED if the store refuses (disk full, damaged). */
+  publish(message: IncomingMessage): number {
+    if (this.deleted) return QUEUE_TOOK // It raced with the deletion, as if it had come before it.
+    if (this.#looksAt(message)) return this.#withFeatures().publish(message)
+    if (this.passOn(message)) return QUEUE_TOOK
+    if (!this.append(message)) return QUEUE_FAILED
+    if (!this.inTurn && this.#dispatcher !== null) this.#context.turn.markQueue(this)
+    return QUEUE_TOOK
+  }
+
+  #looksAt(message: IncomingMessage): boolean {
+    const features = this.#features
+    return message.expires || (features !== null && features.looksAtArrivals)
+  }
+
+  /** Stores the message. False if the store refuses. */
+  append(message: IncomingMessage): boolean {
     let { store } = this
-    if (this.#dispatcher !== null && !this.inTurn && this.#passOn(this.#dispatcher, message))
-      return true
     if (store === null) {
       store = this.#context.openStore(this)
       this.store = store
     }
     if (!store.append(message)) return false
     this.publishedCount++
-    if (!this.inTurn && this.#dispatcher !== null) this.#context.turn.markQueue(this)
     return true
   }
 
   /**
    * As publish(), for `count` messages whose bodies lie `stride` bytes apart and which are alike
-   * otherwise. Returns how many were accepted.
+   * otherwise. Returns how many were accepted; 0 means that publish() has to look at each.
    */
   publishRun(message: IncomingMessage, count: number, stride: number): number {
+    if (this.#looksAt(message)) return 0
     let done = 0
     // One by one as long as they can be passed on. What has to be stored marks the queue.
     while (done < count && (this.store === null || (this.#dispatcher !== null && !this.inTurn))) {
-      if (!this.publish(message)) return done
+      if (this.publish(message) !== QUEUE_TOOK) return done
       done++
       message.bodyStart += stride
       message.bodyEnd += stride
@@ -135,7 +220,9 @@ export class Queue {
    * settled. Only if nothing waits before it and all subscribers are such. A third of the CPU of a
    * message that is consumed at once (bench: publish and consume, auto-ack).
    */
-  #passOn(dispatcher: Dispatcher, message: IncomingMessage): boolean {
+  passOn(message: IncomingMessage): boolean {
+    const dispatcher = this.#dispatcher
+    if (dispatcher === null || this.inTurn) return false
     if (dispatcher.ackingCount > 0 || this.readyCount > 0) return false
     if (message.bodyEnd - message.bodyStart > PASS_ON_BODY_MAX) return false
     const subscriber = dispatcher.next()
@@ -148,6 +235,8 @@ export class Queue {
 
   /** Hands out up to `limit` ready messages. True if there may be more to do next turn. */
   deliver(limit: number): boolean {
+    const features = this.#features
+    if (features !== null && features.looksAtDeliveries) return this.#deliverWith(features, limit)
     const { store } = this
     const dispatcher = this.#dispatcher
     if (store === null || dispatcher === null || this.deleted) return false
@@ -185,15 +274,72 @@ export class Queue {
     return count === limit
   }
 
+  /** As deliver(), one by one: each message may have expired, and tells how often it has failed. */
+  #deliverWith(features: QueueFeatures, limit: number): boolean {
+    const { store } = this
+    if (store === null || this.deleted) return false
+    if (features.dropExpired()) return true
+    const dispatcher = this.#dispatcher
+    let count = 0
+    while (count < limit && store.readyCount > 0) {
+      if (dispatcher === null) break
+      const subscriber = dispatcher.next()
+      if (subscriber === null) {
+        this.#context.turn.noteBacklog()
+        break
+      }
+      if (!store.shift(delivered)) {
+        if (store.readyCount > 0) this.#context.stalled(this)
+        break
+      }
+      count++
+      if (!features.beginDelivery(delivered)) continue
+      this.deliveredCount++
+      if (delivered.redelivered) this.redeliveredCount++
+      const { segment, position, size } = delivered
+      const bodySize = delivered.bodyEnd - delivered.bodyStart
+      subscriber.deliver(delivered, 1)
+      delivered.added = ADDED_NONE
+      if (!subscriber.noAck) continue
+      store.ack(segment, position, size, bodySize)
+      features.settled(segment, position)
+    }
+    if (count > 0 && store.readyCount === 0) this.#context.wentEmpty(this)
+    const hasMore = features.endDelivery(count)
+    this.#dropFeaturesIfIdle()
+    return hasMore || count === limit
+  }
+
   /** basic.get: the next message in `into`, or false. With noAck it is settled at once. */
   get(into: StoredMessage, noAck: boolean): boolean {
     const { store } = this
-    if (store === null || this.deleted || !store.shift(into)) return false
+    const features = this.#features
+    into.added = ADDED_NONE
+    this.#checkGet()
+    if (store === null || this.deleted) return false
+    for (let left = EXPIRED_PER_GET_MAX; ; left--) {
+      if (left === 0 || !store.shift(into)) return false
+      if (features === null || features.beginDelivery(into)) break
+    }
     this.deliveredCount++
     if (into.redelivered) this.redeliveredCount++
-    if (noAck) store.ack(into.segment, into.position, into.size, into.bodyEnd - into.bodyStart)
+    const { segment, position, size } = into
+    if (noAck) store.ack(segment, position, size, into.bodyEnd - into.bodyStart)
     if (store.readyCount === 0) this.#context.wentEmpty(this)
+    if (features !== null) {
+      if (noAck) features.settled(segment, position)
+      features.headTaken()
+    }
     return true
+  }
+
+  #checkGet(): void {
+    if (this.settings.singleActiveConsumer && this.#isQuorum)
+      throw new Refusal(
+        "resource-locked",
+        `cannot obtain access to locked queue '${this.name}' in vhost '${this.#context.vhostName}'. ` +
+          "basic.get operations are not supported by quorum queues with single active consumer",
+      )
   }
 
   /** `count` messages of the same size, one directly behind the other. */
@@ -201,25 +347,44 @@ export class Queue {
     if (this.deleted || this.store === null) return
     this.acknowledgedCount += count
     this.store.ack(segment, position, size, bodySize, count)
+    if (this.#features !== null) this.#features.settled(segment, position, size, count)
   }
 
   /** Settles without having been consumed (reject or nack without requeue). */
   drop(segment: number, position: number, size: number, bodySize: number): void {
-    if (this.deleted || this.store === null) return
-    this.store.ack(segment, position, size, bodySize)
+    const { store } = this
+    if (this.deleted || store === null) return
+    if (this.#features === null) store.ack(segment, position, size, bodySize)
+    else this.#features.drop(store, segment, position, size, bodySize)
   }
 
   requeue(segment: number, position: number, size: number, bodySize: number): void {
+    const { store } = this
+    if (this.deleted || store === null) return
+    if (this.#features !== null) {
+      this.#features.requeue(store, segment, position, size, bodySize)
+      return
+    }
+    store.requeue(segment, position, size, bodySize)
+    this.wake()
+  }
+
+  /** A dead letter is safe where it went. */
+  settleMoved(segment: number, position: number, size: number, bodySize: number): void {
     if (this.deleted || this.store === null) return
-    this.store.requeue(segment, position, size, bodySize)
-    this.#wake()
+    this.store.ack(segment, position, size, bodySize)
+    if (this.readyCount === 0) this.#context.wentEmpty(this)
   }
 
   /** Throws access-refused if the consumer or those that are there demand exclusive use. */
-  checkConsumable(exclusive: boolean): void {
+  checkConsumer(request: ConsumerRequest): void {
+    if (this.#isQuorum) return // RabbitMQ: quorum queues show the flag and do not enforce it.
     const dispatcher = this.#dispatcher
-    if (dispatcher === null || dispatcher.size === 0) return
-    if (exclusive || dispatcher.exclusive !== null)
+    const isAlone = dispatcher === null || dispatcher.size === 0
+    const isRefused = request.exclusive
+      ? !isAlone || this.settings.singleActiveConsumer
+      : !isAlone && dispatcher.exclusive !== null
+    if (isRefused)
       throw new Refusal(
         "access-refused",
         `queue '${this.name}' in vhost '${this.#context.vhostName}' in exclusive use`,
@@ -227,9 +392,24 @@ export class Queue {
   }
 
   addSubscriber(subscriber: Subscriber): void {
-    this.#dispatcher ??= new Dispatcher()
+    this.#dispatcher ??= new Dispatcher(this.settings.singleActiveConsumer)
     this.#dispatcher.add(subscriber)
-    this.#wake()
+    if (this.#features !== null) this.#features.consumerAdded()
+    this.wake()
+  }
+
+  /** False for a consumer that waits until the active one has left (single active consumer). */
+  isActive(subscriber: Subscriber): boolean {
+    return this.#dispatcher !== null && this.#dispatcher.isActive(subscriber)
+  }
+
+  /** A consumer would take a message now. */
+  get hasCapacity(): boolean {
+    return this.#dispatcher !== null && this.#dispatcher.next() !== null
+  }
+
+  touch(): void {
+    if (this.#features !== null) this.#features.touch()
   }
 
   /** May delete the queue (auto-delete). */
@@ -238,32 +418,42 @@ export class Queue {
     if (dispatcher === null || this.deleted) return
     dispatcher.remove(subscriber)
     if (dispatcher.size > 0) {
-      this.#wake()
+      this.wake()
       return
     }
     this.#dispatcher = null
     if (this.autoDelete) this.#context.deleteQueue(this)
+    else this.touch()
   }
 
   /** The subscriber has capacity again. */
   unpark(subscriber: Subscriber): void {
     if (this.#dispatcher === null) return
     this.#dispatcher.unpark(subscriber)
-    this.#wake()
+    this.wake()
   }
 
   /** Drops all ready messages and returns how many there were. */
   purge(): number {
     if (this.store === null) return 0
     const count = this.store.purge()
+    if (this.#features !== null) this.#features.purged()
     this.#context.wentEmpty(this)
     return count
+  }
+
+  /** The broker stops: what is in memory is written. */
+  close(): void {
+    this.store?.close()
+    this.#features?.close()
   }
 
   /** Called by the vhost once the queue is out of its tables. Returns the number of ready messages lost. */
   dispose(): number {
     const count = this.readyCount
     this.deleted = true
+    this.#features?.dispose()
+    this.#features = null
     const dispatcher = this.#dispatcher
     this.#dispatcher = null
     if (dispatcher !== null)
@@ -273,8 +463,27 @@ export class Queue {
     return count
   }
 
-  #wake(): void {
+  /** Consumers may be able to take messages. */
+  wake(): void {
     if (!this.inTurn && this.#dispatcher !== null && this.readyCount > 0)
       this.#context.turn.markQueue(this)
   }
+
+  /** There is something to do at the end of the turn, whether there are consumers or not. */
+  mark(): void {
+    this.#context.turn.markQueue(this)
+  }
+}
+
+/** Nothing that QueueFeatures would have to do. */
+function hasNoFeature(settings: QueueSettings): boolean {
+  return (
+    settings.expiresMs === null &&
+    settings.messageTtlMs === null &&
+    settings.deadLetterExchange === null &&
+    settings.maxLength === null &&
+    settings.maxLengthBytes === null &&
+    settings.maxPriority === 0 &&
+    settings.deduplication === null
+  )
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import * as fc from "fast-check"
+import { EMPTY_TABLE } from "../../../src/amqp/table.ts"
 import type { Subscriber } from "../../../src/broker/consumer.ts"
 import { Dispatcher } from "../../../src/broker/queue/dispatcher.ts"
 import { chooseSeed } from "../../support/seed.ts"
@@ -13,6 +14,7 @@ class FakeSubscriber implements Subscriber {
   readonly noAck = false
   readonly exclusive: boolean
   readonly priority: number
+  readonly arguments = EMPTY_TABLE
   cancelled = false
   parked = false
   credit: number
@@ -220,6 +222,76 @@ test("subscribers that come, go, block and wake up get what the rules give them"
         run(dispatcher, model, step)
         assert.equal(dispatcher.size, model.present.size)
         assert.ok(dispatcher.groupCount <= 3)
+      }
+    }),
+    RUNS,
+  )
+})
+
+// ---- single active consumer
+
+function singleOf(...subscribers: FakeSubscriber[]): Dispatcher {
+  const dispatcher = new Dispatcher(true)
+  for (const subscriber of subscribers) dispatcher.add(subscriber)
+  return dispatcher
+}
+
+test("a single active consumer is the first one, whatever the priorities", () => {
+  const [a, b, c] = [new FakeSubscriber("a"), new FakeSubscriber("b", 9), new FakeSubscriber("c")]
+  const dispatcher = singleOf(a, b, c)
+  assert.equal(tagsOf(dispatcher, 3), "aaa")
+  assert.equal(dispatcher.isActive(a), true)
+  assert.equal(dispatcher.isActive(b), false)
+  dispatcher.remove(b)
+  assert.equal(tagsOf(dispatcher, 1), "a")
+  dispatcher.remove(a)
+  assert.equal(dispatcher.active, c)
+  assert.equal(tagsOf(dispatcher, 2), "cc")
+  dispatcher.remove(c)
+  assert.equal(dispatcher.active, null)
+  assert.equal(dispatcher.size, 0)
+  dispatcher.add(new FakeSubscriber("d"))
+  assert.equal(tagsOf(dispatcher, 1), "d")
+})
+
+test("an active consumer without room keeps its place, and loses it when it leaves", () => {
+  const [a, b] = [new FakeSubscriber("a", 0, 1), new FakeSubscriber("b")]
+  const dispatcher = singleOf(a, b)
+  assert.equal(tagsOf(dispatcher, 3), "a")
+  assert.equal(a.parked, true)
+  dispatcher.unpark(b) // It waits for its turn, not for room.
+  assert.equal(tagsOf(dispatcher, 3), "")
+  a.credit = 2
+  dispatcher.unpark(a)
+  assert.equal(tagsOf(dispatcher, 3), "aa")
+  dispatcher.remove(a)
+  assert.equal(tagsOf(dispatcher, 2), "bb")
+})
+
+test("whoever comes and goes, the oldest that is left is active", () => {
+  const step = fc.record({ isAdd: fc.boolean(), at: fc.nat(5), credit: fc.nat(3) })
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const dispatcher = new Dispatcher(true)
+      const present: FakeSubscriber[] = []
+      for (const [index, { isAdd, at, credit }] of steps.entries()) {
+        if (isAdd) {
+          const added = new FakeSubscriber(String(index), at, credit)
+          present.push(added)
+          dispatcher.add(added)
+        } else if (present.length > 0) {
+          const [removed] = present.splice(at % present.length, 1)
+          dispatcher.remove(removed!)
+        }
+        const active = present[0] ?? null
+        assert.equal(dispatcher.active, active)
+        const next = dispatcher.next()
+        assert.equal(next, active !== null && active.credit > 0 && !active.parked ? active : null)
+        if (active !== null && active.parked) {
+          active.credit = 1
+          dispatcher.unpark(active)
+          assert.equal(dispatcher.next(), active)
+        }
       }
     }),
     RUNS,

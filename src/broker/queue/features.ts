@@ -1,0 +1,491 @@
+import type { DeliveryCounts } from "../../storage/delivery-counts.ts"
+import { ADDED_DELIVERY_COUNT, StoredMessage } from "../../storage/message.ts"
+import type { IncomingMessage } from "../../storage/message.ts"
+import { LEVELS } from "../../storage/queue-store.ts"
+import type { QueueStore } from "../../storage/queue-store.ts"
+import { DeadLetterRoute, MOVE_FAILED, MOVED } from "../dead-letter/dead-letters.ts"
+import type { DeathReason } from "../dead-letter/deaths.ts"
+import { Deduplication } from "../deduplication.ts"
+import { PLAIN_QUEUE } from "../settings.ts"
+import type { QueueSettings } from "../settings.ts"
+import { dueOf, earliestDue, expirationOf, HeadTimer, priorityOf } from "./expiry.ts"
+import { QueueLease } from "./lease.ts"
+import { LengthLimit } from "./limits.ts"
+import { QUEUE_FAILED, QUEUE_REJECTED, QUEUE_TOOK } from "./message-queue.ts"
+import type { Queue, QueueContext } from "./queue.ts"
+
+/**
+ * What a queue does beyond storing and handing out: expiry, length limits, dead letters, delivery
+ * limits, priorities, deduplication. A plain queue has none of this and pays one comparison for it.
+ *
+ * The queue asks at four moments: when a message arrives, when it is about to be handed out, when it
+ * comes back, and in the queue's turn. Nothing here is done to more than a slice of messages at once; what
+ * is left goes on in the next turn (dropExpired and enforceLimit return true).
+ */
+
+/** Dead messages per turn: with dead letters, some milliseconds. */
+const SLICE = 1024
+/** Messages handed out at once when one arrives that cannot wait for the end of the turn. */
+const ARRIVAL_BATCH = 64
+/** Messages that live shorter than a turn may take are offered to consumers at once. */
+const SOON_MS = 20
+/** After a dead letter that no store could take. */
+const RETRY_MS = 1000
+/** Before any time: the heads have to be looked at. */
+const UNKNOWN = -1
+
+/** The message at hand; nothing keeps it over a call. */
+const dead = new StoredMessage()
+
+export class QueueFeatures {
+  settings: QueueSettings = PLAIN_QUEUE
+  /** Whether publish() does more than to store the message, if that has no expiration. */
+  looksAtArrivals = false
+  /** Number of failed deliveries after which a message is dead; Infinity is any number. */
+  #deliveryLimit = Infinity
+  #ttlMs = Infinity
+  #limit: LengthLimit | null = null
+  #route: DeadLetterRoute | null = null
+  #counts: DeliveryCounts | null = null
+  #deduplication: Deduplication | null = null
+  #lease: QueueLease | null = null
+  #timer: HeadTimer | null = null
+  #maxPriority = 0
+  /** There may be messages with an expiration of their own: a later one may expire earlier. */
+  #isMixed = false
+  /** No head expires before this time. */
+  #nextDueMs = Infinity
+  /** The queue may be longer than it is allowed. */
+  #isOverflowDue = false
+  /** A message has just come and is offered to consumers: one that lives for 0 ms is not late yet. */
+  #isArriving = false
+  readonly #queue: Queue
+  readonly #context: QueueContext
+
+  constructor(queue: Queue, context: QueueContext) {
+    this.#queue = queue
+    this.#context = context
+  }
+
+  /** Messages that deduplication has dropped. */
+  get duplicateCount(): number {
+    return this.#deduplication === null ? 0 : this.#deduplication.droppedCount
+  }
+
+  /** Nothing is left to do for a queue without settings that is empty. */
+  get isDispensable(): boolean {
+    const { store } = this.#queue
+    return (
+      this.settings === PLAIN_QUEUE &&
+      this.#counts === null && // A quorum queue without limit counts all the same.
+      (store === null || (store.readyCount === 0 && store.unackedCount === 0))
+    )
+  }
+
+  /** Whether beginDelivery() and endDelivery() have anything to do. */
+  get looksAtDeliveries(): boolean {
+    return (
+      this.#ttlMs !== Infinity ||
+      this.#isMixed ||
+      this.#limit !== null ||
+      (this.#counts !== null && this.#counts.size > 0)
+    )
+  }
+
+  /** `settings` is PLAIN_QUEUE if they have nothing for a queue of this class. */
+  configure(settings: QueueSettings, countsDeliveries: boolean): void {
+    const { name } = this.#queue
+    const { deadLetterExchange, deadLetterRoutingKey, deduplication, expiresMs } = settings
+    this.settings = settings
+    this.#ttlMs = settings.messageTtlMs ?? Infinity
+    this.#limit = LengthLimit.of(settings)
+    this.#route =
+      deadLetterExchange === null
+        ? null
+        : new DeadLetterRoute(name, deadLetterExchange, deadLetterRoutingKey)
+    this.#deliveryLimit = settings.deliveryLimit ?? Infinity
+    this.#countDeliveries(countsDeliveries)
+    this.#maxPriority = settings.maxPriority
+    if (deduplication === null) this.#deduplication = null
+    else if (this.#deduplication === null) this.#deduplication = new Deduplication(deduplication)
+    else this.#deduplication.configure(deduplication)
+    this.looksAtArrivals =
+      this.#ttlMs !== Infinity ||
+      this.#limit !== null ||
+      this.#maxPriority > 0 ||
+      deduplication !== null
+    this.#setLease(expiresMs)
+    this.#isOverflowDue = this.#limit !== null
+    this.#nextDueMs = UNKNOWN
+    // A policy may change thousands of queues, and each of them may have to be read from a file.
+    if (this.#queue.readyCount > 0) this.#context.examineSoon(this.#queue)
+  }
+
+  #countDeliveries(isWanted: boolean): void {
+    if (isWanted) this.#counts ??= this.#context.openDeliveryCounts(this.#queue)
+    else if (this.#counts !== null) {
+      this.#counts.clear()
+      this.#counts.close()
+      this.#counts = null
+    }
+  }
+
+  #setLease(durationMs: number | null): void {
+    const { timers } = this.#context
+    if (durationMs === null) {
+      this.#lease?.suspend()
+      this.#lease = null
+    } else if (this.#lease === null)
+      this.#lease = new QueueLease(durationMs, timers, () => {
+        if (this.#queue.consumerCount === 0) this.#context.deleteQueue(this.#queue)
+      })
+    else if (this.#lease.durationMs === durationMs) return
+    else this.#lease.durationMs = durationMs
+    this.touch()
+  }
+
+  /** The messages in the store come from an earlier process: nothing is known of them. */
+  noteRecovered(): void {
+    this.#isMixed = true
+    this.#nextDueMs = UNKNOWN
+  }
+
+  /** The queue is used; or its last consumer has left. */
+  touch(): void {
+    if (this.#lease !== null && this.#queue.consumerCount === 0)
+      this.#lease.renew(this.#context.clock.nowMs)
+  }
+
+  consumerAdded(): void {
+    this.#lease?.suspend()
+  }
+
+  /** The broker stops. */
+  close(): void {
+    this.#stop()
+    this.#counts?.close()
+  }
+
+  /** The queue is deleted, or plain from now on. */
+  dispose(): void {
+    this.#stop()
+    this.#counts?.abandon()
+  }
+
+  #stop(): void {
+    this.#timer?.clear()
+    this.#lease?.suspend()
+  }
+
+  // ---- a message arrives
+
+  /** Stores the message or gives it to a consumer. Returns QUEUE_TOOK, QUEUE_FAILED or QUEUE_REJECTED. */
+  publish(message: IncomingMessage): number {
+    const queue = this.#queue
+    const deduplication = this.#deduplication
+    const limit = this.#limit
+    if (deduplication !== null && deduplication.isDuplicate(message, message.timestampMs))
+      return QUEUE_TOOK
+    if (queue.passOn(message)) return QUEUE_TOOK
+    if (limit !== null && !limit.dropsHead && !this.#hasRoomFor(message, limit)) {
+      deduplication?.forgetLast()
+      if (limit.overflow === "reject-publish-dlx" && this.#route !== null)
+        this.#context.deadLetters.moveRejected(this.#route, message)
+      return QUEUE_REJECTED
+    }
+    if (this.#maxPriority > 0) {
+      const priority = priorityOf(
+        message.properties,
+        message.propertiesStart,
+        message.propertiesEnd,
+      )
+      message.priority = Math.min(priority, this.#maxPriority)
+    }
+    const wasEmpty = queue.readyCount === 0
+    if (wasEmpty) this.#isMixed = false
+    if (!queue.append(message)) {
+      deduplication?.forgetLast()
+      return QUEUE_FAILED
+    }
+    const isSoon = this.#noteArrival(message, wasEmpty)
+    const isOver =
+      limit !== null && limit.dropsHead && limit.isExceeded(queue.readyCount, queue.readyBytes)
+    if (isOver) this.#isOverflowDue = true
+    if (isSoon || isOver) this.#settleNow()
+    else queue.wake()
+    return QUEUE_TOOK
+  }
+
+  /** True if it expires before the end of the turn may come. */
+  #noteArrival(message: IncomingMessage, wasEmpty: boolean): boolean {
+    let ttlMs = this.#ttlMs
+    if (message.expires) {
+      this.#isMixed = true
+      const { properties, propertiesStart, propertiesEnd } = message
+      ttlMs = Math.min(ttlMs, expirationOf(properties, propertiesStart, propertiesEnd))
+    }
+    if (ttlMs === Infinity) {
+      if (wasEmpty) this.#nextDueMs = Infinity
+      return false
+    }
+    const dueMs = message.timestampMs + ttlMs
+    // Behind others it waits until it is the head; every level of a priority queue has one.
+    if (wasEmpty || (this.#maxPriority > 0 && dueMs < this.#nextDueMs)) this.#setDue(dueMs)
+    return ttlMs < SOON_MS
+  }
+
+  /** Consumers that can take messages get them before any is dropped. */
+  #settleNow(): void {
+    const queue = this.#queue
+    // A dead letter does not make others on its way.
+    if (this.#context.deadLetters.isMoving) {
+      queue.mark()
+      return
+    }
+    this.#isArriving = true
+    const hasMore = queue.deliver(ARRIVAL_BATCH)
+    this.#isArriving = false
+    if (this.dropExpired() || hasMore) queue.mark()
+  }
+
+  #hasRoomFor(message: IncomingMessage, limit: LengthLimit): boolean {
+    const queue = this.#queue
+    const bodySize = message.bodyEnd - message.bodyStart
+    if (!limit.isExceeded(queue.readyCount + 1, queue.readyBytes + bodySize)) return true
+    if (this.#context.deadLetters.isMoving) return false
+    if (queue.readyCount > 0 && queue.deliver(ARRIVAL_BATCH)) queue.mark()
+    if (!limit.isExceeded(queue.readyCount + 1, queue.readyBytes + bodySize)) return true
+    // Even a queue that may hold nothing passes messages to a consumer that waits for one.
+    return queue.readyCount === 0 && queue.hasCapacity
+  }
+
+  // ---- a message goes out or comes back
+
+  /**
+   * The message was shifted to be delivered. False if it has expired, and is settled already. Sets the
+   * header that tells of failed deliveries.
+   */
+  beginDelivery(message: StoredMessage): boolean {
+    if (message.expires || this.#ttlMs !== Infinity) {
+      if (message.expires) this.#isMixed = true
+      if (this.#isLate(dueOf(message, this.#ttlMs))) {
+        this.#bury(message, "expired")
+        return false
+      }
+    }
+    const counts = this.#counts
+    if (counts !== null && counts.size > 0) {
+      const count = counts.get(message.segment, message.position)
+      if (count > 0) {
+        message.added = ADDED_DELIVERY_COUNT
+        message.addedValue = count
+      }
+    }
+    return true
+  }
+
+  /** The head was taken out: the next one is looked at in the queue's turn, because a view is in use. */
+  headTaken(): void {
+    this.touch()
+    if (!this.looksAtDeliveries) return
+    if (this.#isMixed) this.#nextDueMs = UNKNOWN
+    this.#queue.mark()
+  }
+
+  /** After messages were handed out: what follows from another head. True if there is more to do. */
+  endDelivery(count: number): boolean {
+    if (count > 0 && this.#isMixed) this.#nextDueMs = UNKNOWN
+    const hasMore = this.#enforceLimit()
+    this.#arm()
+    return hasMore
+  }
+
+  /** The message is settled for good; so are `count` of the same size, one behind the other. */
+  settled(segment: number, position: number, size = 0, count = 1): void {
+    const counts = this.#counts
+    if (counts === null || counts.size === 0) return
+    for (let i = 0; i < count; i++) counts.forget(segment, position + i * size)
+    this.#forgetIfEmpty(counts)
+  }
+
+  /** A store that starts anew gives the same positions to other messages. */
+  #forgetIfEmpty(counts: DeliveryCounts): void {
+    const { store } = this.#queue
+    if (store === null || (store.readyCount === 0 && store.unackedCount === 0)) counts.clear()
+  }
+
+  /** reject or nack without requeue. */
+  drop(store: QueueStore, segment: number, position: number, size: number, bodySize: number): void {
+    this.#buryUnacked(store, segment, position, size, bodySize, "rejected")
+  }
+
+  /** A delivery has failed: the message goes back to its place, or has failed too often. */
+  requeue(
+    store: QueueStore,
+    segment: number,
+    position: number,
+    size: number,
+    bodySize: number,
+  ): void {
+    const counts = this.#counts
+    if (counts !== null && counts.increment(segment, position) > this.#deliveryLimit) {
+      this.#buryUnacked(store, segment, position, size, bodySize, "delivery_limit")
+      return
+    }
+    store.requeue(segment, position, size, bodySize)
+    this.#headChanged()
+    this.#queue.mark()
+  }
+
+  #headChanged(): void {
+    this.#nextDueMs = UNKNOWN
+    this.#isMixed = true // What has come back may have an expiration of its own.
+    if (this.#limit !== null) this.#isOverflowDue = true
+  }
+
+  /** All ready messages are gone. */
+  purged(): void {
+    this.#setDue(Infinity)
+    if (this.#counts !== null) this.#forgetIfEmpty(this.#counts)
+  }
+
+  // ---- the queue's turn
+
+  /** Expired heads leave. True if there are more than one slice of them. */
+  dropExpired(): boolean {
+    const { store } = this.#queue
+    if (store === null || !this.#isLate(this.#nextDueMs)) return false
+    if (this.#ttlMs === Infinity && !this.#isMixed) {
+      this.#setDue(Infinity)
+      return false
+    }
+    let left = SLICE
+    let nextDueMs = Infinity
+    const isLevelled = this.#maxPriority > 0
+    let level = isLevelled ? store.nextLevel(LEVELS) : 0
+    while (level >= 0 && store.readyCount > 0) {
+      if (left === 0) return true
+      const hasHead = isLevelled ? store.peekLevel(level, dead) : store.peek(dead)
+      if (!hasHead) {
+        this.#noteStall(store)
+        return false
+      }
+      const dueMs = dueOf(dead, this.#ttlMs)
+      if (this.#isLate(dueMs)) {
+        if (!this.#buryHead(store, isLevelled ? level : -1, "expired")) return false
+        left--
+        // The level may be empty now: looking for it below itself and one more finds it if it is not.
+        if (isLevelled) level = store.nextLevel(level + 1)
+        continue
+      }
+      nextDueMs = Math.min(nextDueMs, dueMs)
+      level = isLevelled ? store.nextLevel(level) : -1
+    }
+    this.#setDue(nextDueMs)
+    if (left < SLICE && store.readyCount === 0) this.#context.wentEmpty(this.#queue)
+    return false
+  }
+
+  /** Heads leave until the queue is as short as it must be. True if there is more than one slice to do. */
+  #enforceLimit(): boolean {
+    const limit = this.#limit
+    const { store } = this.#queue
+    if (!this.#isOverflowDue || store === null) return false
+    if (limit !== null && limit.dropsHead)
+      for (let left = SLICE; limit.isExceeded(store.readyCount, store.readyBytes); left--) {
+        if (left === 0) return true
+        if (!this.#buryHead(store, -1, "maxlen")) return false
+        this.#nextDueMs = UNKNOWN
+        if (store.readyCount === 0) this.#context.wentEmpty(this.#queue)
+      }
+    this.#isOverflowDue = false
+    return false
+  }
+
+  /** The counts are right and nothing can be read: the disk does not answer at present. */
+  #noteStall(store: QueueStore): void {
+    if (store.readyCount > 0) this.#context.stalled(this.#queue)
+  }
+
+  #isLate(dueMs: number): boolean {
+    const { nowMs } = this.#context.clock
+    return this.#isArriving ? dueMs < nowMs : dueMs <= nowMs
+  }
+
+  #arm(): void {
+    const { store } = this.#queue
+    if (store === null || store.readyCount === 0) {
+      this.#setDue(Infinity)
+      this.#isMixed = false
+    } else if (this.#nextDueMs === UNKNOWN)
+      if (this.#ttlMs === Infinity && !this.#isMixed) this.#setDue(Infinity)
+      else this.#setDue(earliestDue(store, this.#ttlMs, this.#maxPriority > 0, dead))
+  }
+
+  #setDue(dueMs: number): void {
+    this.#nextDueMs = dueMs
+    if (this.#timer !== null) this.#timer.set(dueMs)
+    else if (dueMs !== Infinity) {
+      this.#timer = new HeadTimer(this.#context.timers, () => this.#queue.mark())
+      this.#timer.set(dueMs)
+    }
+  }
+
+  // ---- the dead
+
+  /** The head of the level, or with -1 of the queue. False if it has to stay for now. */
+  #buryHead(store: QueueStore, level: number, reason: DeathReason): boolean {
+    const isThere = level < 0 ? store.shift(dead) : store.shiftLevel(level, dead)
+    if (isThere) return this.#bury(dead, reason)
+    this.#noteStall(store)
+    return false
+  }
+
+  /** The message was handed out, to nobody. False if it had to go back. */
+  #bury(message: StoredMessage, reason: DeathReason): boolean {
+    const { store } = this.#queue
+    if (store === null) return false
+    const { segment, position, size } = message
+    const bodySize = message.bodyEnd - message.bodyStart
+    const outcome = this.#move(message, reason)
+    if (outcome === MOVE_FAILED) {
+      // It comes back like a message that was returned, and dies again.
+      store.requeue(segment, position, size, bodySize)
+      this.#headChanged()
+      this.#setDue(this.#context.clock.nowMs + RETRY_MS)
+      return false
+    }
+    if (outcome === MOVED) store.ack(segment, position, size, bodySize)
+    this.settled(segment, position)
+    return true
+  }
+
+  #buryUnacked(
+    store: QueueStore,
+    segment: number,
+    position: number,
+    size: number,
+    bodySize: number,
+    reason: DeathReason,
+  ): void {
+    if (this.#route !== null) {
+      if (store.read(segment, position, size, dead)) {
+        this.#bury(dead, reason)
+        return
+      }
+      if (!store.isReadFinal) {
+        store.requeue(segment, position, size, bodySize) // The disk does not answer at present.
+        this.#headChanged()
+        this.#context.stalled(this.#queue)
+        return
+      }
+    }
+    store.ack(segment, position, size, bodySize)
+    this.settled(segment, position)
+  }
+
+  #move(message: StoredMessage, reason: DeathReason): number {
+    if (this.#route === null) return MOVED
+    return this.#context.deadLetters.move(this.#queue, this.#route, message, reason)
+  }
+}
