@@ -56,6 +56,10 @@ async function run(config: Config): Promise<void> {
       heartbeatSeconds: config.heartbeatSeconds,
       frameMaxBytes: config.frameMaxBytes,
       channelMax: config.channelMax,
+      maxConnections: config.maxConnections,
+      maxConsumersPerChannel: config.maxConsumersPerChannel,
+      consumerTimeoutMs: config.consumerTimeoutMs,
+      declareMismatch: config.declareMismatch,
     })
   } catch (error) {
     if (!(error instanceof StartError)) throw error

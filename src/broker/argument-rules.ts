@@ -8,6 +8,10 @@ import { formatFieldType, isInteger, numberOf, type FieldValue, type Table } fro
 /** RabbitMQ's bound on everything that is a time in ms: ten years. */
 const TIME_MS_MAX = 315_360_000_000
 const PRIORITY_MAX = 255
+/** RabbitMQ's bounds for streams. */
+const STREAM_SEGMENT_BYTES_MAX = 3_000_000_000
+const FILTER_BYTES_MIN = 16
+const FILTER_BYTES_MAX = 255
 
 /** What is wrong with a value, as an Erlang term like RabbitMQ prints it, or null. */
 export type Rule = (value: FieldValue, args: Table) => string | null
@@ -71,6 +75,16 @@ function queueVersion(value: FieldValue): string | null {
   return nonNegative(value) ?? (isKnown ? null : `"unsupported queue version '${amount(value)}'"`)
 }
 
+function segmentSize(value: FieldValue): string | null {
+  const isTooBig = amount(value) > STREAM_SEGMENT_BYTES_MAX
+  return nonNegative(value) ?? (isTooBig ? `{value_too_big,${amount(value)}}` : null)
+}
+
+function filterSize(value: FieldValue): string | null {
+  const isInRange = amount(value) >= FILTER_BYTES_MIN && amount(value) <= FILTER_BYTES_MAX
+  return nonNegative(value) ?? (isInRange ? null : `{invalid_filter_size,${amount(value)}}`)
+}
+
 function maxAge(value: FieldValue): string | null {
   const isAge = typeof value === "string" && /^0*[1-9][0-9]*[YMDhms]$/.test(value)
   return text(value) ?? (isAge ? null : "invalid_max_age")
@@ -107,13 +121,14 @@ export const QUEUE_RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["x-quorum-initial-group-size", positive],
   ["x-quorum-target-group-size", positive],
   ["x-max-age", maxAge],
-  ["x-stream-max-segment-size-bytes", nonNegative],
-  ["x-stream-filter-size-bytes", nonNegative],
+  ["x-stream-max-segment-size-bytes", segmentSize],
+  ["x-stream-filter-size-bytes", filterSize],
   ["x-initial-cluster-size", positive],
   [
     "x-queue-leader-locator",
     oneOf(["client-local", "balanced", "random", "least-leaders"], "invalid_queue_locator_arg"),
   ],
+  ["x-queue-master-locator", text],
   ...DEDUPLICATION_RULES,
 ])
 

@@ -16,6 +16,7 @@ import {
 } from "./argument-rules.ts"
 import { Refusal } from "./errors.ts"
 import { formatTerm } from "./exchange/table-key.ts"
+import { queueTypeOf, type QueueType } from "./queue-type.ts"
 
 /**
  * Which names and arguments a declare or consume may carry, and whether a redeclaration agrees with
@@ -63,8 +64,9 @@ export function checkQueueArguments(vhostName: string, queue: QueueCandidate): v
   if (type !== "quorum" && type !== "stream") return
   const unsupported = type === "quorum" ? NOT_ON_QUORUM : NOT_ON_STREAM
   for (const name of unsupported)
-    if (queue.arguments.has(name))
-      throw precondition(`invalid arg '${name}' for ${subject} of queue type rabbit_${type}_queue`)
+    if (queue.arguments.has(name)) throw unsupportedByType(name, subject, type)
+  if (type === "quorum" && queue.arguments.get("x-overflow") === "reject-publish-dlx")
+    throw unsupportedByType("x-overflow", subject, type)
   if (queue.isServerNamed === true)
     throw precondition(`Cannot declare a server-named queue for type rabbit_${type}_queue`)
   if (!queue.durable) throw precondition(`invalid property 'non-durable' for ${subject}`)
@@ -86,18 +88,30 @@ export function checkConsumerArguments(vhostName: string, queueName: string, arg
 }
 
 /**
+ * Told of arguments that differ, where they are let pass (declare_mismatch = adopt); null where the
+ * declaration is refused.
+ */
+export type AdoptMismatch = ((refusal: Refusal) => void) | null
+
+/**
  * Throws Refusal at the first difference. All arguments count, also those without effect; they compare
  * by value, so 10 equals 10.0.
+ *
+ * Adopting lets differing arguments pass, but nothing by which a client would misunderstand the queue: how
+ * long it lives, and whether it is a stream.
  */
 export function checkQueueEquivalence(
   vhostName: string,
   current: QueueAttributes,
   received: QueueAttributes,
+  adopt: AdoptMismatch = null,
 ): void {
   const subject = `queue '${current.name}' in vhost '${vhostName}'`
   compare("durable", subject, current.durable, received.durable)
   compare("auto_delete", subject, current.autoDelete, received.autoDelete)
-  compareTables(subject, current.arguments, received.arguments)
+  const isStream = queueTypeOf(current.arguments) === "stream"
+  const isSameKind = isStream === (queueTypeOf(received.arguments) === "stream")
+  compareTables(subject, current.arguments, received.arguments, isSameKind ? adopt : null)
 }
 
 /** Throws Refusal at the first difference. */
@@ -105,13 +119,14 @@ export function checkExchangeEquivalence(
   vhostName: string,
   current: ExchangeAttributes,
   received: ExchangeAttributes,
+  adopt: AdoptMismatch = null,
 ): void {
   const subject = `exchange '${current.name}' in vhost '${vhostName}'`
   compare("type", subject, current.type, received.type)
   compare("durable", subject, current.durable, received.durable)
   compare("auto_delete", subject, current.autoDelete, received.autoDelete)
   compare("internal", subject, current.internal, received.internal)
-  compareTables(subject, current.arguments, received.arguments)
+  compareTables(subject, current.arguments, received.arguments, adopt)
 }
 
 function checkArguments(args: Table, rules: ReadonlyMap<string, Rule>, subject: string): void {
@@ -131,6 +146,10 @@ function checkNameArgument(args: Table, name: string, subject: string): void {
     throw precondition(`invalid type '${formatFieldType(value)}' for arg '${name}' in ${subject}`)
 }
 
+function unsupportedByType(name: string, subject: string, type: QueueType): Refusal {
+  return precondition(`invalid arg '${name}' for ${subject} of queue type rabbit_${type}_queue`)
+}
+
 function precondition(message: string): Refusal {
   return new Refusal("precondition-failed", message)
 }
@@ -144,16 +163,37 @@ function compare(
   if (current !== received) throw inequivalent(name, subject, `'${received}'`, `'${current}'`)
 }
 
-function compareTables(subject: string, current: Table, received: Table): void {
+function compareTables(
+  subject: string,
+  current: Table,
+  received: Table,
+  adopt: AdoptMismatch,
+): void {
   for (const name of new Set([...current.keys(), ...received.keys()])) {
-    const currentValue = argument(current, name)
-    const receivedValue = argument(received, name)
-    if (currentValue === undefined && receivedValue === undefined) continue
-    if (currentValue === undefined || receivedValue === undefined)
-      throw inequivalent(name, subject, describe(receivedValue), describe(currentValue))
-    if (!equalFieldValues(currentValue, receivedValue))
-      throw inequivalent(name, subject, `'${show(receivedValue)}'`, `'${show(currentValue)}'`)
+    const difference = argumentDifference(
+      name,
+      subject,
+      argument(current, name),
+      argument(received, name),
+    )
+    if (difference === null) continue
+    if (adopt === null) throw difference
+    adopt(difference)
+    return
   }
+}
+
+function argumentDifference(
+  name: string,
+  subject: string,
+  current: FieldValue | undefined,
+  received: FieldValue | undefined,
+): Refusal | null {
+  if (current === undefined && received === undefined) return null
+  if (current === undefined || received === undefined)
+    return inequivalent(name, subject, describe(received), describe(current))
+  if (equalFieldValues(current, received)) return null
+  return inequivalent(name, subject, `'${show(received)}'`, `'${show(current)}'`)
 }
 
 /** A queue without a type is a classic one, so saying so makes no difference. */

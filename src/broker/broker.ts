@@ -3,7 +3,13 @@ import type { UserStore } from "../auth/users.ts"
 import type { Clock } from "../util/clock.ts"
 import type { Logger } from "../util/logger.ts"
 import type { Random } from "../util/random.ts"
+import { TimerWheel } from "../util/timer-wheel.ts"
+import { Admission } from "./admission.ts"
 import type { ConnectionHandle } from "./connection-handle.ts"
+import type { UserLimits } from "./limits.ts"
+import type { Parameters } from "./parameters.ts"
+import type { MessageQueue } from "./queue/message-queue.ts"
+import { SettledMoves } from "./settled-moves.ts"
 import type { Turn, TurnSession } from "./turn.ts"
 import type { Vhost } from "./vhost.ts"
 
@@ -12,6 +18,15 @@ import type { Vhost } from "./vhost.ts"
  * together: server/start-broker.ts does.
  */
 
+export type UnackedVisit = (
+  segment: number,
+  position: number,
+  size: number,
+  deliveryTag: number,
+  consumerTag: string,
+  channel: number,
+) => boolean
+
 /** A connection, with what the broker tells it. Implemented by session/connection.ts. */
 export interface BrokerSession extends ConnectionHandle, TurnSession {
   /** A commit round ended; false if the session waits for no other. */
@@ -19,6 +34,11 @@ export interface BrokerSession extends ConnectionHandle, TurnSession {
   notifyBlocked(reason: string): void
   alarmEnded(): void
   tick(nowMs: number): void
+  /**
+   * Visits the deliveries from the queue that wait for an acknowledgement, by channel and tag, until
+   * `visit` returns false; then it returns false, too. Slow: for the management.
+   */
+  forEachUnacked(queue: MessageQueue, visit: UnackedVisit): boolean
   destroy(): void
 }
 
@@ -28,7 +48,13 @@ export interface BrokerOptions {
   readonly log: Logger
   readonly turn: Turn
   readonly users: UserStore
+  readonly userLimits: UserLimits
+  readonly globalParameters: Parameters
   readonly clusterName: string
+  /** Default 0: no limit. */
+  readonly maxConnections?: number
+  /** A write to the disk has failed and has not succeeded since. */
+  readonly hasFailedWrites?: () => boolean
 }
 
 export class Broker {
@@ -37,6 +63,14 @@ export class Broker {
   readonly log: Logger
   readonly turn: Turn
   readonly users: UserStore
+  readonly userLimits: UserLimits
+  /** Who may still connect. */
+  readonly admission: Admission
+  readonly globalParameters: Parameters
+  /** Everything that waits for a time, in all vhosts. */
+  readonly timers: TimerWheel
+  /** Messages that were moved and are settled at their source when the copies are safe. */
+  readonly settledMoves: SettledMoves
   readonly permissions = new Permissions()
   readonly clusterName: string
   readonly vhosts = new Map<string, Vhost>()
@@ -54,6 +88,11 @@ export class Broker {
     this.log = options.log
     this.turn = options.turn
     this.users = options.users
+    this.userLimits = options.userLimits
+    this.admission = new Admission(options.maxConnections ?? 0)
+    this.globalParameters = options.globalParameters
+    this.timers = new TimerWheel(options.clock)
+    this.settledMoves = new SettledMoves(options.turn, options.hasFailedWrites ?? (() => false))
     this.clusterName = options.clusterName
   }
 
@@ -68,6 +107,7 @@ export class Broker {
   }
 
   commitRoundCompleted(round: number, error: Error | null): void {
+    this.settledMoves.roundCompleted(round, error !== null)
     for (const session of this.sessionsWaiting)
       if (!session.roundCompleted(round, error !== null)) this.sessionsWaiting.delete(session)
     this.turn.run()

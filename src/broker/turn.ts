@@ -1,5 +1,5 @@
 import type { Clock } from "../util/clock.ts"
-import type { Queue } from "./queue/queue.ts"
+import type { MessageQueue } from "./queue/message-queue.ts"
 
 /**
  * The end of a turn of the event loop: the one place and the one order in which work that came in
@@ -58,8 +58,8 @@ const REST_LOOPS_MAX = 64
 const SPINS_MAX = 256
 
 export class Turn {
-  #queues: Queue[] = []
-  #queuesNext: Queue[] = []
+  #queues: MessageQueue[] = []
+  #queuesNext: MessageQueue[] = []
   #writables: Writable[] = []
   #writablesNext: Writable[] = []
   #sessions: TurnSession[] = []
@@ -130,7 +130,7 @@ export class Turn {
     for (let i = 0; i < sessions.length; i++) sessions[i]!.continueReading()
   }
 
-  markQueue(queue: Queue): void {
+  markQueue(queue: MessageQueue): void {
     if (queue.inTurn) return
     queue.inTurn = true
     this.#queues.push(queue)

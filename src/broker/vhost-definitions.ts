@@ -30,7 +30,7 @@ import type { Table } from "../amqp/table.ts"
 import type { DestinationKind } from "./exchange/destination.ts"
 import { DESTINATION_QUEUE } from "./exchange/destination.ts"
 import type { Exchange } from "./exchange/exchange.ts"
-import type { Queue } from "./queue/queue.ts"
+import type { MessageQueue } from "./queue/message-queue.ts"
 
 /**
  * Turns the durable topology of a vhost into AMQP method frames for definitions.amqp and back.
@@ -78,7 +78,7 @@ export function exchangeDeleteFrame(name: string): Buffer {
   return writeExchangeDelete(CHANNEL, { exchange: name, ifUnused: false, nowait: true })
 }
 
-export function queueDeclareFrame(queue: Queue): Buffer {
+export function queueDeclareFrame(queue: MessageQueue): Buffer {
   return writeQueueDeclare(CHANNEL, {
     queue: queue.name,
     passive: false,

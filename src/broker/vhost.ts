@@ -1,8 +1,13 @@
+import type { BasicProperties } from "../amqp/properties.ts"
 import type { Table } from "../amqp/table.ts"
 import type { IncomingMessage } from "../storage/message.ts"
-import type { MessageStore } from "../storage/message-store.ts"
+import type { DeliveryCounts } from "../storage/delivery-counts.ts"
+import type { QueueStore } from "../storage/queue-store.ts"
+import type { StreamStore } from "../storage/stream/stream-store.ts"
+import type { Clock } from "../util/clock.ts"
 import { randomName } from "../util/random.ts"
-import type { Random } from "../util/random.ts"
+import type { Logger } from "../util/logger.ts"
+import type { TimerWheel } from "../util/timer-wheel.ts"
 import {
   checkExchangeArguments,
   checkExchangeEquivalence,
@@ -10,19 +15,45 @@ import {
   checkQueueArguments,
   checkQueueEquivalence,
 } from "./arguments.ts"
+import type { AdoptMismatch } from "./arguments.ts"
 import type { ConnectionHandle } from "./connection-handle.ts"
+import { DirectReplies } from "./direct-reply.ts"
+import { DeadLetters } from "./dead-letter/dead-letters.ts"
 import { Refusal } from "./errors.ts"
+import { DelayedExchanges } from "./delayed/delayed-exchanges.ts"
+import type { DelayStore } from "./exchange/delay.ts"
 import { DESTINATION_EXCHANGE, DESTINATION_QUEUE } from "./exchange/destination.ts"
 import type { Destination, DestinationKind } from "./exchange/destination.ts"
-import { checkExchangeType, Exchange } from "./exchange/exchange.ts"
+import { Exchange } from "./exchange/exchange.ts"
+import { checkExchangeType, checkTypeArguments } from "./exchange/exchange-type.ts"
 import {
   createPredeclaredExchanges,
   isPredeclaredExchange,
   RESERVED_PREFIX,
 } from "./exchange/predeclared.ts"
 import { Router } from "./exchange/route.ts"
+import { UNLIMITED, VhostLimits } from "./limits.ts"
+import { Parameters } from "./parameters.ts"
+import { queueTypeOf } from "./queue-type.ts"
+import { EffectiveSettings } from "./policy/effective-settings.ts"
+import { PolicyList } from "./policy/policy-list.ts"
+import {
+  PUBLISH_ACCEPTED,
+  PUBLISH_DURABLE,
+  PUBLISH_OVERFLOWED,
+  PUBLISH_REFUSED,
+  PUBLISH_UNROUTABLE,
+  Publishing,
+} from "./publishing.ts"
+import type { PublishingContext } from "./publishing.ts"
+import { QUEUE_FAILED, QUEUE_REJECTED, QUEUE_TOOK } from "./queue/message-queue.ts"
+import type { MessageQueue } from "./queue/message-queue.ts"
 import { Queue } from "./queue/queue.ts"
-import type { QueueContext } from "./queue/queue.ts"
+import type { QueueContext, QueueProperties } from "./queue/queue.ts"
+import { UnexaminedQueues } from "./queue/unexamined-queues.ts"
+import type { SettledMoves } from "./settled-moves.ts"
+import { Stream } from "./stream/stream.ts"
+import type { StreamContext } from "./stream/stream.ts"
 import type { Turn } from "./turn.ts"
 import {
   bindFrame,
@@ -32,6 +63,12 @@ import {
   queueDeleteFrame,
   unbindFrame,
 } from "./vhost-definitions.ts"
+import type {
+  BindingRequest,
+  ExchangeDeclaration,
+  QueueDeclaration,
+  VhostContext,
+} from "./vhost-context.ts"
 import type { DefinitionSink } from "./vhost-definitions.ts"
 
 /**
@@ -42,80 +79,115 @@ import type { DefinitionSink } from "./vhost-definitions.ts"
  * permission verdicts) is void then.
  */
 
-/** What the vhost needs from its surroundings. */
-export interface VhostContext {
-  readonly turn: Turn
-  readonly random: Random
-  openStore(queue: Queue): MessageStore
-  /**
-   * Appends a frame to definitions.amqp; on disk before the next commit round ends. While the log
-   * cannot be written, a deletion waits (false) and anything else is refused with a Refusal.
-   */
-  logDefinition(frame: Buffer, isDeletion: boolean): boolean
-  /** definitions.amqp cannot be written at present. */
-  readonly failed: boolean
-  stalled(queue: Queue): void
-  wentEmpty(queue: Queue): void
-}
-
-export interface ExchangeDeclaration {
-  readonly name: string
-  readonly type: string
-  readonly passive: boolean
-  readonly durable: boolean
-  readonly autoDelete: boolean
-  readonly internal: boolean
-  readonly arguments: Table
-}
-
-export interface QueueDeclaration {
-  readonly name: string
-  readonly durable: boolean
-  readonly exclusive: boolean
-  readonly autoDelete: boolean
-  readonly arguments: Table
-}
-
-export interface BindingRequest {
-  readonly source: string
-  readonly kind: DestinationKind
-  readonly destination: string
-  readonly routingKey: string
-  readonly arguments: Table
-}
+/** Differing declarations that are logged, at most. */
+const ADOPTED_MAX = 1000
 
 /** Outcome of publish(). */
-export const PUBLISH_ACCEPTED = 0
-/** Accepted by a durable queue and persistent: safe only after the next commit round. */
-export const PUBLISH_DURABLE = 1
-/** A queue refused its copy. */
-export const PUBLISH_REFUSED = 2
-export const PUBLISH_UNROUTABLE = 3
+export {
+  PUBLISH_ACCEPTED,
+  PUBLISH_DUPLICATE,
+  PUBLISH_DURABLE,
+  PUBLISH_OVERFLOWED,
+  PUBLISH_REFUSED,
+  PUBLISH_UNROUTABLE,
+} from "./publishing.ts"
 
-export class Vhost implements QueueContext, DefinitionSink {
+export class Vhost
+  implements QueueContext, StreamContext, DefinitionSink, PublishingContext<MessageQueue>
+{
   readonly name: string
   readonly exchanges = new Map<string, Exchange>()
-  readonly queues = new Map<string, Queue>()
+  readonly queues = new Map<string, MessageQueue>()
   readonly defaultExchange: Exchange
   /** Raised by every change of topology, permissions or alarms. */
   generation = 1
   /** Changes written to definitions.amqp so far: a reply to a change that raised it waits for the disk. */
   loggedCount = 0
-  readonly router: Router<Queue>
+  readonly router: Router<MessageQueue>
+  readonly publishing: Publishing<MessageQueue>
+  /** Requesters that wait for direct replies. */
+  readonly replies: DirectReplies
+  readonly limits: VhostLimits
+  readonly policies: PolicyList
+  readonly operatorPolicies: PolicyList
+  /** What policies and arguments make of queues and exchanges. */
+  readonly effectiveSettings: EffectiveSettings
+  readonly parameters: Parameters
+  readonly delayed: DelayedExchanges
   readonly turn: Turn
+  readonly clock: Clock
+  readonly timers: TimerWheel
+  readonly log: Logger
+  readonly settledMoves: SettledMoves
+  readonly deadLetters: DeadLetters
+  readonly #unexamined: UnexaminedQueues
   /** Exchanges that have bindings to a destination, so that its deletion need not ask all of them. */
   readonly #sourcesOf = new Map<Destination, Set<Exchange>>()
-  readonly #exclusiveQueues = new Map<ConnectionHandle, Set<Queue>>()
+  readonly #exclusiveQueues = new Map<ConnectionHandle, Set<MessageQueue>>()
   readonly #context: VhostContext
+  readonly #adoptMismatch: AdoptMismatch
+  /** What was logged of declarations that were let pass, so that each is logged once. */
+  readonly #adopted = new Set<string>()
   #isLoading = false
 
   constructor(name: string, context: VhostContext) {
     this.name = name
     this.#context = context
+    this.#adoptMismatch =
+      context.declareMismatch === "adopt" ? (refusal) => this.#logAdopted(refusal.message) : null
     this.turn = context.turn
+    this.clock = context.clock
+    this.timers = context.timers
+    this.log = context.log
+    this.settledMoves = context.settledMoves
+    this.deadLetters = new DeadLetters(this)
+    this.#unexamined = new UnexaminedQueues(context.timers)
+    this.replies = new DirectReplies(context.random)
+    this.limits = new VhostLimits(context.openDocument("limits.json", "object"))
     this.router = new Router((exchange) => this.exchanges.get(exchange) ?? null)
+    this.publishing = new Publishing<MessageQueue>(this)
+    this.policies = this.#policyList("policies.json", false)
+    this.operatorPolicies = this.#policyList("operator_policies.json", true)
+    this.parameters = new Parameters(context.openDocument("parameters.json", "list"))
+    this.effectiveSettings = new EffectiveSettings({
+      policies: this.policies,
+      operatorPolicies: this.operatorPolicies,
+      queues: this.queues,
+      exchanges: this.exchanges,
+      clock: context.clock,
+      onExchangesChanged: () => this.#topologyChanged(),
+    })
+    this.delayed = this.#delayedExchanges()
     for (const exchange of createPredeclaredExchanges()) this.exchanges.set(exchange.name, exchange)
     this.defaultExchange = this.exchanges.get("")!
+  }
+
+  #policyList(fileName: string, isOperator: boolean): PolicyList {
+    const { clock, log } = this.#context
+    return new PolicyList({
+      vhostName: this.name,
+      isOperator,
+      document: this.#context.openDocument(fileName, "list"),
+      clock,
+      log,
+      onChanged: () => this.effectiveSettings.changed(),
+    })
+  }
+
+  #delayedExchanges(): DelayedExchanges {
+    const { clock, timers, log, settledMoves } = this.#context
+    return new DelayedExchanges(
+      {
+        vhostName: this.name,
+        clock,
+        timers,
+        log,
+        settledMoves,
+        releaseDelayed: (exchange, message, properties, accepts) =>
+          this.publishing.releaseDelayed(exchange, message, properties, accepts),
+      },
+      (exchange) => this.#context.openDelayStore(exchange),
+    )
   }
 
   /** Changes of the durable topology cannot be written at present. */
@@ -125,6 +197,12 @@ export class Vhost implements QueueContext, DefinitionSink {
 
   get vhostName(): string {
     return this.name
+  }
+
+  #logAdopted(message: string): void {
+    if (this.#adopted.has(message) || this.#adopted.size >= ADOPTED_MAX) return
+    this.#adopted.add(message)
+    this.#context.log.warn({ difference: message }, "a declaration that differs was let pass")
   }
 
   // ---- looking up
@@ -137,7 +215,7 @@ export class Vhost implements QueueContext, DefinitionSink {
   }
 
   /** Throws not-found, or resource-locked if it is exclusive to another connection. */
-  queue(name: string, connection: ConnectionHandle | null): Queue {
+  queue(name: string, connection: ConnectionHandle | null): MessageQueue {
     const queue = this.queues.get(name)
     if (queue === undefined)
       throw new Refusal("not-found", `no queue '${name}' in vhost '${this.name}'`)
@@ -145,11 +223,11 @@ export class Vhost implements QueueContext, DefinitionSink {
     return queue
   }
 
-  #checkOwner(queue: Queue, connection: ConnectionHandle | null): void {
+  #checkOwner(queue: MessageQueue, connection: ConnectionHandle | null): void {
     if (queue.owner !== null && queue.owner !== connection) throw this.#locked(queue)
   }
 
-  #locked(queue: Queue): Refusal {
+  #locked(queue: MessageQueue): Refusal {
     return new Refusal(
       "resource-locked",
       `cannot obtain exclusive access to locked queue '${queue.name}' in vhost '${this.name}'. ` +
@@ -168,10 +246,11 @@ export class Vhost implements QueueContext, DefinitionSink {
     if (name === "") throw defaultExchangeRefused()
     const existing = this.exchanges.get(name)
     if (existing !== undefined) {
-      checkExchangeEquivalence(this.name, existing, request)
+      checkExchangeEquivalence(this.name, existing, request, this.#adoptMismatch)
       return existing
     }
     checkName("exchange", name)
+    checkTypeArguments(this.name, name, request.type, request.arguments)
     checkExchangeArguments(this.name, name, request.arguments)
     if (name.startsWith(RESERVED_PREFIX))
       throw new Refusal(
@@ -179,6 +258,7 @@ export class Vhost implements QueueContext, DefinitionSink {
         `exchange name '${name}' contains reserved prefix '${RESERVED_PREFIX}*'`,
       )
     const exchange = new Exchange(request)
+    exchange.configure(this.effectiveSettings.ofExchange(name, exchange.type, exchange.arguments))
     this.#log(exchange.durable, () => exchangeDeclareFrame(exchange), false)
     this.exchanges.set(name, exchange)
     this.#topologyChanged()
@@ -213,6 +293,7 @@ export class Vhost implements QueueContext, DefinitionSink {
         this.#sourcesOf.get(destination)?.delete(source)
       })
       this.#unbindDestination(exchange, doomed)
+      this.delayed.delete(exchange)
     }
     this.#topologyChanged()
   }
@@ -220,9 +301,9 @@ export class Vhost implements QueueContext, DefinitionSink {
   // ---- queues
 
   /** The queue, new or as it is. `passive` is the session's business (it only looks up). */
-  declareQueue(request: QueueDeclaration, connection: ConnectionHandle | null): Queue {
+  declareQueue(request: QueueDeclaration, connection: ConnectionHandle | null): MessageQueue {
     let { name } = request
-    if (name === "") name = this.#unusedQueueName()
+    if (name === "") name = request.generatedName ?? this.unusedQueueName()
     else if (name.startsWith(RESERVED_PREFIX))
       throw new Refusal(
         "access-refused",
@@ -232,19 +313,36 @@ export class Vhost implements QueueContext, DefinitionSink {
     if (existing !== undefined) {
       this.#checkOwner(existing, connection)
       if (request.exclusive !== existing.exclusive) throw this.#locked(existing)
-      checkQueueEquivalence(this.name, existing, request)
+      checkQueueEquivalence(this.name, existing, request, this.#adoptMismatch)
       return existing
     }
     checkName("queue", name)
     checkQueueArguments(this.name, { ...request, name, isServerNamed: request.name === "" })
+    this.#checkQueueLimit(name)
     const owner = request.exclusive ? connection : null
-    const queue = new Queue(this, { ...request, name }, owner)
+    const queue = this.#newQueue({ ...request, name }, owner)
     this.#log(isPersistent(queue), () => queueDeclareFrame(queue), false)
     this.#addQueue(queue)
+    queue.configure(this.effectiveSettings.ofQueue(name, queue.arguments))
     return queue
   }
 
-  #addQueue(queue: Queue): void {
+  #newQueue(properties: QueueProperties, owner: ConnectionHandle | null): MessageQueue {
+    return queueTypeOf(properties.arguments) === "stream"
+      ? new Stream(this, properties)
+      : new Queue(this, properties, owner)
+  }
+
+  #checkQueueLimit(name: string): void {
+    const { maxQueues } = this.limits
+    if (maxQueues === UNLIMITED || this.queues.size < maxQueues) return
+    throw new Refusal(
+      "precondition-failed",
+      `cannot declare queue '${name}': queue limit in vhost '${this.name}' (${maxQueues}) is reached`,
+    )
+  }
+
+  #addQueue(queue: MessageQueue): void {
     this.queues.set(queue.name, queue)
     if (queue.owner !== null) {
       const owned = this.#exclusiveQueues.get(queue.owner)
@@ -254,7 +352,8 @@ export class Vhost implements QueueContext, DefinitionSink {
     this.generation++ // The default exchange routes to it from now on.
   }
 
-  #unusedQueueName(): string {
+  /** For a queue that a client does not name. */
+  unusedQueueName(): string {
     for (;;) {
       const name = randomName(this.#context.random, "amq.gen-")
       if (!this.queues.has(name)) return name
@@ -262,7 +361,14 @@ export class Vhost implements QueueContext, DefinitionSink {
   }
 
   /** Returns the number of ready messages that went with it. */
-  deleteQueueIf(queue: Queue, ifUnused: boolean, ifEmpty: boolean): number {
+  deleteQueueIf(queue: MessageQueue, ifUnused: boolean, ifEmpty: boolean): number {
+    const type = queueTypeOf(queue.arguments)
+    if (type !== "classic" && (ifUnused || ifEmpty))
+      throw new Refusal(
+        "not-implemented",
+        `cannot delete queue '${queue.name}' in vhost '${this.name}'. queue.delete operations with ` +
+          `${ifUnused ? "if-unused" : "if-empty"} flag set are not supported by ${type} queues`,
+      )
     if (ifUnused && queue.consumerCount > 0)
       throw new Refusal(
         "precondition-failed",
@@ -276,7 +382,7 @@ export class Vhost implements QueueContext, DefinitionSink {
     return this.deleteQueue(queue)
   }
 
-  deleteQueue(queue: Queue): number {
+  deleteQueue(queue: MessageQueue): number {
     if (queue.deleted) return 0
     this.#log(isPersistent(queue), () => queueDeleteFrame(queue.name), true)
     this.queues.delete(queue.name)
@@ -296,11 +402,27 @@ export class Vhost implements QueueContext, DefinitionSink {
     for (const queue of owned) this.deleteQueue(queue)
   }
 
-  openStore(queue: Queue): MessageStore {
+  openStreamStore(stream: Stream): StreamStore {
+    return this.#context.openStreamStore(stream)
+  }
+
+  openStore(queue: Queue): QueueStore {
     return this.#context.openStore(queue)
   }
 
-  stalled(queue: Queue): void {
+  openDeliveryCounts(queue: Queue): DeliveryCounts {
+    return this.#context.openDeliveryCounts(queue)
+  }
+
+  examineLater(queue: Queue): void {
+    this.#unexamined.add(queue)
+  }
+
+  examineSoon(queue: Queue): void {
+    this.#unexamined.addFirst(queue)
+  }
+
+  stalled(queue: MessageQueue): void {
     this.#context.stalled(queue)
   }
 
@@ -376,7 +498,7 @@ export class Vhost implements QueueContext, DefinitionSink {
    * Not logged: the deletion of the destination implies it, also when the log is read. Adds the
    * auto-delete exchanges that have no binding left to `unused`.
    */
-  #unbindDestination(destination: Exchange | Queue, unused: Exchange[]): void {
+  #unbindDestination(destination: Exchange | MessageQueue, unused: Exchange[]): void {
     const sources = this.#sourcesOf.get(destination)
     if (sources === undefined) return
     this.#sourcesOf.delete(destination)
@@ -393,17 +515,39 @@ export class Vhost implements QueueContext, DefinitionSink {
 
   // ---- messages
 
+  /** The long way: several keys, delays, deduplication, properties that matter (publishing.ts). */
+  publishMessage(
+    exchange: Exchange,
+    routingKeys: readonly string[],
+    message: IncomingMessage,
+    properties: BasicProperties,
+    accepts: ((queue: MessageQueue) => boolean) | null,
+  ): number {
+    return this.publishing.publishMessage(exchange, routingKeys, message, properties, accepts)
+  }
+
+  delayStoreOf(exchange: Exchange): DelayStore | null {
+    return this.delayed.of(exchange)
+  }
+
+  /** The queues depend on exchange and routing key alone, and nothing on the way looks at the message. */
+  isRoutedByKey(exchange: Exchange): boolean {
+    return exchange.name === "" || !this.router.needsProperties(exchange)
+  }
+
   /** Gives every queue its copy. */
   publish(
     exchange: Exchange,
-    queues: readonly Queue[],
+    queues: readonly MessageQueue[],
     count: number,
     message: IncomingMessage,
   ): number {
     exchange.publishInCount++
     if (count === 1) {
       const queue = queues[0]!
-      if (!queue.publish(message)) return PUBLISH_REFUSED
+      const outcome = queue.publish(message)
+      if (outcome !== QUEUE_TOOK)
+        return outcome === QUEUE_FAILED ? PUBLISH_REFUSED : PUBLISH_OVERFLOWED
       exchange.publishOutCount++
       return message.persistent && queue.durable ? PUBLISH_DURABLE : PUBLISH_ACCEPTED
     }
@@ -414,8 +558,11 @@ export class Vhost implements QueueContext, DefinitionSink {
     let result = PUBLISH_ACCEPTED
     for (let i = 0; i < count; i++) {
       const queue = queues[i]!
-      if (!queue.publish(message)) result = PUBLISH_REFUSED
-      else {
+      const outcome = queue.publish(message)
+      if (outcome === QUEUE_FAILED) result = PUBLISH_REFUSED
+      else if (outcome === QUEUE_REJECTED) {
+        if (result !== PUBLISH_REFUSED) result = PUBLISH_OVERFLOWED
+      } else {
         exchange.publishOutCount++
         if (result === PUBLISH_ACCEPTED && message.persistent && queue.durable)
           result = PUBLISH_DURABLE
@@ -430,7 +577,7 @@ export class Vhost implements QueueContext, DefinitionSink {
    */
   publishRun(
     exchange: Exchange,
-    queue: Queue,
+    queue: MessageQueue,
     message: IncomingMessage,
     count: number,
     stride: number,
@@ -439,6 +586,16 @@ export class Vhost implements QueueContext, DefinitionSink {
     exchange.publishInCount += accepted
     exchange.publishOutCount += accepted
     return accepted
+  }
+
+  // ---- settings
+
+  /** Reads limits, policies and parameters; before load(), which applies them. */
+  loadSettings(): void {
+    this.limits.load()
+    this.policies.load()
+    this.operatorPolicies.load()
+    this.parameters.load()
   }
 
   // ---- definitions.amqp
@@ -450,6 +607,7 @@ export class Vhost implements QueueContext, DefinitionSink {
       read()
     } finally {
       this.#isLoading = false
+      this.effectiveSettings.applyAll()
     }
   }
 
@@ -479,7 +637,7 @@ export class Vhost implements QueueContext, DefinitionSink {
   queueDeclared(name: string, autoDelete: boolean, args: Table): void {
     if (this.queues.has(name)) return
     this.#addQueue(
-      new Queue(this, { name, durable: true, exclusive: false, autoDelete, arguments: args }, null),
+      this.#newQueue({ name, durable: true, exclusive: false, autoDelete, arguments: args }, null),
     )
   }
 
@@ -541,11 +699,11 @@ export class Vhost implements QueueContext, DefinitionSink {
 }
 
 /** Survives a restart. An exclusive queue never does: its connection is gone by then. */
-export function isPersistent(queue: Queue): boolean {
+export function isPersistent(queue: MessageQueue): boolean {
   return queue.durable && queue.owner === null
 }
 
-function isBindingPersistent(source: Exchange, destination: Exchange | Queue): boolean {
+function isBindingPersistent(source: Exchange, destination: Exchange | MessageQueue): boolean {
   if (!source.durable || !destination.durable) return false
   return destination.kind === DESTINATION_EXCHANGE || destination.owner === null
 }

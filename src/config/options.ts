@@ -9,10 +9,11 @@ import {
   integerBetween,
   parseAddresses,
   parseBoolean,
+  parseDeclareMismatch,
   parseLogLevel,
   parsePath,
 } from "./parse-values.ts"
-import type { LogLevel } from "./parse-values.ts"
+import type { DeclareMismatch, LogLevel } from "./parse-values.ts"
 
 export interface Option<T> {
   readonly default: T
@@ -129,6 +130,42 @@ export const OPTIONS = {
     flags: ["--channel-max"],
     argument: "COUNT",
     doc: "Channels per connection offered to clients",
+  }),
+  maxConnections: option<number>({
+    default: 0,
+    parse: integerBetween(0, 10_000_000),
+    ini: ["amqp", "max_connections"],
+    env: "SLUICE_MAX_CONNECTIONS",
+    flags: ["--max-connections"],
+    argument: "COUNT",
+    doc: "Connections that may be open at one time; 0 is no limit",
+  }),
+  maxConsumersPerChannel: option<number>({
+    default: 0,
+    parse: integerBetween(0, 1_000_000),
+    ini: ["amqp", "max_consumers_per_channel"],
+    env: "SLUICE_MAX_CONSUMERS_PER_CHANNEL",
+    flags: ["--max-consumers-per-channel"],
+    argument: "COUNT",
+    doc: "Consumers that one channel may have; 0 is no limit",
+  }),
+  consumerTimeoutMs: option<number>({
+    default: 1_800_000,
+    parse: integerBetween(0, 315_360_000_000),
+    ini: ["main", "consumer_timeout"],
+    env: "SLUICE_CONSUMER_TIMEOUT",
+    flags: ["--consumer-timeout"],
+    argument: "MS",
+    doc: "Milliseconds that a consumer may keep a delivery without settling it, unless its queue says otherwise; 0 is no limit",
+  }),
+  declareMismatch: option<DeclareMismatch>({
+    default: "strict",
+    parse: parseDeclareMismatch,
+    ini: ["main", "declare_mismatch"],
+    env: "SLUICE_DECLARE_MISMATCH",
+    flags: ["--declare-mismatch"],
+    argument: "MODE",
+    doc: "What a declaration gets whose arguments differ from the existing queue or exchange: strict refuses it, adopt lets it use what exists",
   }),
 }
 

@@ -65,6 +65,13 @@ export function parseLogLevel(text: string): LogLevel {
   return level
 }
 
+export type DeclareMismatch = "strict" | "adopt"
+
+export function parseDeclareMismatch(text: string): DeclareMismatch {
+  if (text === "strict" || text === "adopt") return text
+  throw new RangeError(`'${text}' is neither strict nor adopt`)
+}
+
 export function parsePath(text: string): string {
   if (text === "") throw new RangeError("the path is empty")
   return text

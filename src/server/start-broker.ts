@@ -3,15 +3,18 @@ import { AuthError } from "../auth/errors.ts"
 import { UserStore } from "../auth/users.ts"
 import { Broker } from "../broker/broker.ts"
 import { Refusal } from "../broker/errors.ts"
+import { UserLimits } from "../broker/limits.ts"
+import { Parameters } from "../broker/parameters.ts"
 import { Turn } from "../broker/turn.ts"
 import type { Writable } from "../broker/turn.ts"
+import type { DeclareMismatch } from "../broker/vhost-context.ts"
 import { VhostStore } from "../broker/vhost-store.ts"
 import { VERSION } from "../config/version.ts"
 import { TcpListener } from "../net/tcp-listener.ts"
 import type { SocketSession } from "../net/tcp-listener.ts"
 import type { ConnectedSocket } from "../net/socket-transport.ts"
 import { Connection } from "../session/connection.ts"
-import type { SessionOptions } from "../session/connection.ts"
+import type { SessionOptions } from "../session/session-options.ts"
 import { OutboxPool } from "../session/outbox.ts"
 import { openDataDirectory, vhostDirectory } from "../storage/data-directory.ts"
 import type { DataDirectory } from "../storage/data-directory.ts"
@@ -23,6 +26,7 @@ import { JsonStore } from "../storage/json-store.ts"
 import { MemoryDisk } from "../storage/memory-disk.ts"
 import { NodeDisk } from "../storage/node-disk.ts"
 import { OpenFiles } from "../storage/open-files.ts"
+import { StreamCache } from "../storage/stream/stream-cache.ts"
 import { BufferPool } from "../util/buffer-pool.ts"
 import type { Clock, TimerHandle } from "../util/clock.ts"
 import { SystemClock } from "../util/clock.ts"
@@ -32,6 +36,7 @@ import { systemRandom } from "../util/random.ts"
 import type { Random } from "../util/random.ts"
 import { createLogger } from "./logging.ts"
 import type { LogLevel } from "./logging.ts"
+import { SettingsDocument } from "./settings-document.ts"
 import { VhostStorage } from "./vhost-storage.ts"
 import type { StorageContext } from "./vhost-storage.ts"
 
@@ -63,8 +68,16 @@ export interface BrokerStartOptions {
   readonly frameMaxBytes?: number
   /** Default 2047. */
   readonly channelMax?: number
+  /** Connections that may be open at one time. Default 0: no limit. */
+  readonly maxConnections?: number
+  /** Default 0: no limit. */
+  readonly maxConsumersPerChannel?: number
+  /** How long a consumer may keep a delivery, for queues that do not say. Default 30 minutes; 0 is no limit. */
+  readonly consumerTimeoutMs?: number
   /** Default 8 MiB. */
   readonly segmentSizeBytes?: number
+  /** Whether a redeclaration with other arguments is refused (strict, the default) or let pass (adopt). */
+  readonly declareMismatch?: DeclareMismatch
   /** For tests: the doors to time, chance and files. */
   readonly clock?: Clock
   readonly random?: Random
@@ -87,6 +100,7 @@ const DEFAULTS = {
   heartbeatSeconds: 60,
   frameMax: 131_072,
   channelMax: 2047,
+  consumerTimeoutMs: 1_800_000,
   segmentSizeBytes: 8 << 20,
 }
 
@@ -155,19 +169,26 @@ export class RunningBroker {
     })
     this.#vhostStore = new VhostStore(new JsonStore(this.#disk, `${this.#root}/vhosts.json`))
     this.broker = new Broker({
+      hasFailedWrites: () => this.#failedWritables.size > 0,
       clock: this.#clock,
       random,
       log: this.#log,
       turn,
       users: this.#users,
+      userLimits: new UserLimits(this.#document("user_limits.json", "object")),
+      globalParameters: new Parameters(this.#document("parameters.json", "list")),
       clusterName: "sluice",
+      maxConnections: options.maxConnections ?? 0,
     })
     this.#commit.onComplete = (round, error) => this.#roundCompleted(round, error)
+    const buffers = new BufferPool()
     this.#stores = {
       disk: this.#disk,
       openFiles: this.#openFiles,
       commit: this.#commit,
-      buffers: new BufferPool(),
+      buffers,
+      streamCache: new StreamCache(buffers),
+      declareMismatch: options.declareMismatch ?? "strict",
       segmentSizeBytes: options.segmentSizeBytes ?? DEFAULTS.segmentSizeBytes,
       clock: this.#clock,
       log: this.#log,
@@ -176,6 +197,8 @@ export class RunningBroker {
     this.#session = {
       frameMax: options.frameMaxBytes ?? DEFAULTS.frameMax,
       channelMax: options.channelMax ?? DEFAULTS.channelMax,
+      maxConsumersPerChannel: options.maxConsumersPerChannel ?? 0,
+      consumerTimeoutMs: options.consumerTimeoutMs ?? DEFAULTS.consumerTimeoutMs,
       heartbeatSeconds: options.heartbeatSeconds ?? DEFAULTS.heartbeatSeconds,
       maxMessageSize: options.maxMessageSizeBytes ?? DEFAULTS.maxMessageSize,
       productVersion: VERSION,
@@ -190,6 +213,10 @@ export class RunningBroker {
     })
   }
 
+  #document(name: string, shape: "list" | "object"): SettingsDocument {
+    return new SettingsDocument(this.#disk, `${this.#root}/${name}`, shape, this.#log)
+  }
+
   get #root(): string {
     return this.dataDirectory ?? "/memory"
   }
@@ -198,6 +225,8 @@ export class RunningBroker {
     this.#directory = openDataDirectory(this.#disk, this.#root)
     await this.#users.load()
     for (const problem of this.#users.problems) this.#log.error({ problem }, "users.json")
+    this.broker.userLimits.load()
+    this.broker.globalParameters.load()
     await this.#vhostStore.load()
     for (const { name } of this.#vhostStore.list()) this.#openVhost(name)
     this.#freeSpace.start()
@@ -311,7 +340,11 @@ export class RunningBroker {
     this.broker.turn.run()
     await this.#clientsGone()
     this.#ticker?.cancel()
+    this.broker.timers.close()
     for (const session of this.broker.connections) session.destroy()
+    this.broker.turn.run()
+    // What was moved is settled where it came from, now that it is safe where it went.
+    await this.#commit.drain()
     this.broker.turn.run()
     for (const storage of this.#vhosts) storage.close()
     this.#commit.request()

@@ -1,10 +1,16 @@
+import type { JsonDocument } from "../auth/users.ts"
 import { AssertionError } from "../util/assert.ts"
 import type { Broker } from "../broker/broker.ts"
+import { delayStoreName } from "../broker/delayed/delayed-exchanges.ts"
 import { Refusal } from "../broker/errors.ts"
-import type { Queue } from "../broker/queue/queue.ts"
+import type { Exchange } from "../broker/exchange/exchange.ts"
+import type { MessageQueue } from "../broker/queue/message-queue.ts"
+import { Queue } from "../broker/queue/queue.ts"
+import { Stream } from "../broker/stream/stream.ts"
+import type { SettledMoves } from "../broker/settled-moves.ts"
 import type { Turn, Writable } from "../broker/turn.ts"
 import { isPersistent, Vhost } from "../broker/vhost.ts"
-import type { VhostContext } from "../broker/vhost.ts"
+import type { DeclareMismatch, DocumentShape, VhostContext } from "../broker/vhost-context.ts"
 import { applyDefinition } from "../broker/vhost-definitions.ts"
 import {
   makeVhostDirectory,
@@ -14,12 +20,20 @@ import {
 } from "../storage/data-directory.ts"
 import { DefinitionsLog } from "../storage/definitions-log.ts"
 import type { DefinitionsContext } from "../storage/definitions-log.ts"
+import { DeliveryCounts } from "../storage/delivery-counts.ts"
 import type { StorageError } from "../storage/disk.ts"
 import { MessageStore } from "../storage/message-store.ts"
+import { PriorityStore } from "../storage/priority-store.ts"
+import type { QueueStore } from "../storage/queue-store.ts"
 import type { StoreContext } from "../storage/store-context.ts"
 import { removeDeletedStores } from "../storage/store-deletion.ts"
+import type { StreamCache } from "../storage/stream/stream-cache.ts"
+import { StreamStore } from "../storage/stream/stream-store.ts"
+import type { Clock } from "../util/clock.ts"
 import type { Logger } from "../util/logger.ts"
 import type { Random } from "../util/random.ts"
+import type { TimerWheel } from "../util/timer-wheel.ts"
+import { SettingsDocument } from "./settings-document.ts"
 
 /** How long a queue must have been empty, so that busy ones do not make and remove files all the time. */
 const IDLE_MS = 5000
@@ -27,7 +41,11 @@ const IDLE_MS = 5000
 const RESETS_MAX = 50
 
 /** What the files of all vhosts share. */
-export type StorageContext = StoreContext & DefinitionsContext
+export type StorageContext = StoreContext &
+  DefinitionsContext & {
+    readonly declareMismatch: DeclareMismatch
+    readonly streamCache: StreamCache
+  }
 
 /**
  * The files of one vhost: brings its definitions and queues back at boot, opens the stores of its
@@ -35,23 +53,33 @@ export type StorageContext = StoreContext & DefinitionsContext
  */
 export class VhostStorage implements VhostContext, Writable {
   readonly turn: Turn
+  readonly clock: Clock
+  readonly timers: TimerWheel
+  readonly settledMoves: SettledMoves
   readonly random: Random
+  readonly log: Logger
+  readonly declareMismatch: DeclareMismatch
   readonly vhost: Vhost
   readonly #directory: string
   readonly #stores: StorageContext
   readonly #definitions: DefinitionsLog
-  readonly #log: Logger
   /** Queues whose store went empty, and when: they give their files back when they stay so. */
   readonly #emptied = new Map<Queue, number>()
-  readonly #stalled = new Set<Queue>()
+  readonly #stalled = new Set<MessageQueue>()
   /** At most one per definition that there was when the log failed: declarations are refused. */
   #lateDeletions: Buffer[] = []
   #inTurn = false
+  #isBooting = true
+  readonly #countsAtBoot = new Map<Queue, DeliveryCounts>()
 
   constructor(name: string, directory: string, broker: Broker, stores: StorageContext) {
     this.turn = broker.turn
+    this.clock = broker.clock
+    this.timers = broker.timers
+    this.settledMoves = broker.settledMoves
     this.random = broker.random
-    this.#log = broker.log
+    this.log = broker.log
+    this.declareMismatch = stores.declareMismatch
     this.#directory = directory
     this.#stores = stores
     this.#definitions = new DefinitionsLog(stores, directory)
@@ -64,23 +92,33 @@ export class VhostStorage implements VhostContext, Writable {
     makeVhostDirectory(disk, this.#directory, this.vhost.name)
     wipeTransient(disk, this.#directory)
     removeDeletedStores(disk, this.#directory)
+    this.vhost.loadSettings()
     let unusable = 0
     this.vhost.load(() => {
       unusable = this.#loadDefinitions()
     })
     if (unusable === 0) this.#removeStale()
     this.#compactIfNeeded()
-    this.#openQueues(new Set(disk.list(this.#directory)))
+    const names = new Set(disk.list(this.#directory))
+    this.#openQueues(names)
+    this.#openDelayStores(names)
+    this.#countsAtBoot.clear()
+    this.#isBooting = false
   }
 
   /** Not if a definition could not be read: its queue's messages must stay. */
   #removeStale(): void {
     const { disk } = this.#stores
-    const stale = removeStaleQueueDirectories(disk, this.#directory, (name) =>
-      this.vhost.queues.has(name),
+    const { exchanges, queues } = this.vhost
+    const delayStores = new Set<string>()
+    for (const name of exchanges.keys()) delayStores.add(delayStoreName(name))
+    const stale = removeStaleQueueDirectories(
+      disk,
+      this.#directory,
+      (name) => queues.has(name) || delayStores.has(name),
     )
     if (stale.length > 0)
-      this.#log.info(
+      this.log.info(
         { vhost: this.vhost.name, count: stale.length },
         "removed files of deleted queues",
       )
@@ -95,11 +133,11 @@ export class VhostStorage implements VhostContext, Writable {
       } catch (error) {
         if (error instanceof AssertionError) throw error
         unusable++ // A definition that no longer makes sense must not keep the others from loading.
-        this.#log.error({ vhost: this.vhost.name, err: error }, "a stored definition was skipped")
+        this.log.error({ vhost: this.vhost.name, err: error }, "a stored definition was skipped")
       }
     })
     if (unusable > 0 || report.quarantinedBytes > 0)
-      this.#log.error(
+      this.log.error(
         { vhost: this.vhost.name, skipped: unusable, ...report },
         "definitions.amqp was damaged: what is whole was loaded, the rest was set aside",
       )
@@ -111,29 +149,82 @@ export class VhostStorage implements VhostContext, Writable {
     for (const queue of this.vhost.queues.values()) {
       const directory = this.#directoryOf(queue)
       if (!names.has(directory.slice(this.#directory.length + 1))) continue
-      const store = this.#newStore(queue, directory)
-      store.open()
-      queue.store = store
-      if (store.readyCount === 0) this.wentEmpty(queue)
+      if (queue instanceof Stream) {
+        const store = this.openStreamStore(queue)
+        store.open()
+        queue.adoptStore(store)
+      } else if (queue instanceof Queue) this.#openQueue(queue, directory)
     }
   }
 
-  #directoryOf(queue: Queue): string {
+  #openQueue(queue: Queue, directory: string): void {
+    const store = this.#newStore(queue, directory)
+    store.open()
+    this.#countsAtBoot.get(queue)?.open((segment, position) => store.mayHold(segment, position))
+    queue.recover(store)
+    if (store.readyCount === 0) this.wentEmpty(queue)
+  }
+
+  /** Also of exchanges that do not delay any more: what waits there goes out when it is due. */
+  #openDelayStores(names: ReadonlySet<string>): void {
+    for (const exchange of this.vhost.exchanges.values()) {
+      if (!exchange.durable) continue
+      const store = this.openDelayStore(exchange)
+      if (!names.has(store.directory.slice(this.#directory.length + 1))) continue
+      store.open()
+      this.vhost.delayed.restore(exchange, store)
+    }
+  }
+
+  openDelayStore(exchange: Exchange): MessageStore {
+    const { durable } = exchange
+    const name = delayStoreName(exchange.name)
+    const directory = queueDirectory(this.#directory, name, durable)
+    return new MessageStore(this.#stores, directory, { durable, name })
+  }
+
+  #directoryOf(queue: MessageQueue): string {
     return queueDirectory(this.#directory, queue.name, isPersistent(queue))
   }
 
-  #newStore(queue: Queue, directory: string): MessageStore {
-    return new MessageStore(this.#stores, directory, {
-      durable: isPersistent(queue),
-      name: queue.name,
+  #newStore(queue: Queue, directory: string): MessageStore | PriorityStore {
+    const options = { durable: isPersistent(queue), name: queue.name }
+    const { maxPriority } = queue.settings
+    return maxPriority === 0
+      ? new MessageStore(this.#stores, directory, options)
+      : new PriorityStore(this.#stores, directory, { ...options, maxPriority })
+  }
+
+  /** At boot they are read once it is known which messages there are. */
+  openDeliveryCounts(queue: Queue): DeliveryCounts {
+    const counts = new DeliveryCounts(this.#stores, this.#directoryOf(queue), queue.name)
+    if (this.#isBooting) this.#countsAtBoot.set(queue, counts)
+    else counts.open((segment, position) => queue.store?.mayHold(segment, position) === true)
+    return counts
+  }
+
+  openDocument(fileName: string, shape: DocumentShape): JsonDocument {
+    return new SettingsDocument(
+      this.#stores.disk,
+      `${this.#directory}/${fileName}`,
+      shape,
+      this.log,
+    )
+  }
+
+  openStreamStore(stream: Stream): StreamStore {
+    return new StreamStore(this.#stores, this.#directoryOf(stream), {
+      durable: true,
+      name: stream.name,
+      cache: this.#stores.streamCache,
     })
   }
 
-  openStore(queue: Queue): MessageStore {
+  openStore(queue: Queue): QueueStore {
     return this.#newStore(queue, this.#directoryOf(queue))
   }
 
-  stalled(queue: Queue): void {
+  stalled(queue: MessageQueue): void {
     this.#stalled.add(queue)
   }
 
@@ -215,7 +306,11 @@ export class VhostStorage implements VhostContext, Writable {
 
   /** Writes and closes everything. */
   close(): void {
-    for (const queue of this.vhost.queues.values()) queue.store?.close()
+    this.vhost.effectiveSettings.stop()
+    for (const queue of this.vhost.queues.values())
+      if (queue instanceof Queue) queue.close()
+      else if (queue instanceof Stream) queue.store?.close()
+    this.vhost.delayed.close()
     this.#definitions.close()
   }
 }

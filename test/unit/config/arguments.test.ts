@@ -31,6 +31,12 @@ test("flags are accepted in every usual spelling", () => {
   assert.equal(configOf(["-l", "WARN"]).logLevel, "warn")
 })
 
+test("a declaration that differs is refused unless something else is said", () => {
+  assert.equal(configOf([]).declareMismatch, "strict")
+  assert.equal(configOf(["--declare-mismatch", "adopt"]).declareMismatch, "adopt")
+  assert.equal(configOf([], { SLUICE_DECLARE_MISMATCH: "adopt" }).declareMismatch, "adopt")
+})
+
 test("a flag wins over the environment, which wins over the default", () => {
   const env = { SLUICE_DATADIR: "env", SLUICE_SYNC: "no", SLUICE_AMQP_PORT: "" }
   assert.equal(configOf([], env).dataDir, "env")
@@ -63,6 +69,7 @@ test("sizes take units", () => {
 test("a command line that makes no sense is explained in one line", () => {
   const cases: readonly (readonly [argv: readonly string[], message: RegExp])[] = [
     [["--nope"], /^unknown flag '--nope'$/],
+    [["--declare-mismatch", "maybe"], /'maybe' is neither strict nor adopt/],
     [["-x"], /^unknown flag '-x'$/],
     [["--__proto__"], /^unknown flag '--__proto__'$/],
     [["start"], /^unexpected argument 'start'$/],
