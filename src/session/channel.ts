@@ -1,23 +1,35 @@
 import { decodeProperties } from "../amqp/properties.ts"
 import { writeBasicNack } from "../amqp/generated/methods.ts"
-import { EMPTY_TABLE } from "../amqp/table.ts"
 import { requireWrite } from "../broker/access.ts"
 import { Refusal } from "../broker/errors.ts"
-import type { Queue } from "../broker/queue/queue.ts"
-import { PUBLISH_DURABLE, PUBLISH_REFUSED, PUBLISH_UNROUTABLE } from "../broker/vhost.ts"
+import { collectRoutingKeys } from "../broker/publishing.ts"
+import type { MessageQueue } from "../broker/queue/message-queue.ts"
+import { isReplyName } from "../broker/direct-reply.ts"
+import {
+  PUBLISH_ACCEPTED,
+  PUBLISH_OVERFLOWED,
+  PUBLISH_DUPLICATE,
+  PUBLISH_DURABLE,
+  PUBLISH_REFUSED,
+  PUBLISH_UNROUTABLE,
+} from "../broker/vhost.ts"
 import type { Vhost } from "../broker/vhost.ts"
 import type { IncomingMessage, StoredMessage } from "../broker/message.ts"
 import type { Chunk } from "../util/bytes.ts"
+import { randomName } from "../util/random.ts"
 import { CONFIRM_DURABLE, CONFIRM_READY, CONFIRM_REFUSED, ConfirmTracker } from "./confirms.ts"
 import type { ConfirmWriter } from "./confirms.ts"
+import { ConsumerTimeouts } from "./consumer-timeouts.ts"
 import type { Connection } from "./connection.ts"
 import { writeReturn } from "./delivery-writer.ts"
 import { HeldReplies } from "./held-replies.ts"
 import { Publisher } from "./publisher.ts"
+import type { ReplySubscription } from "./reply-subscription.ts"
 import { copyKey, PublishRoute } from "./publish-route.ts"
 import type { Subscription } from "./subscription.ts"
 import { Transaction } from "./transaction.ts"
-import { Unacked, UnackedWindow } from "./unacked.ts"
+import { writeAck } from "./write-ack.ts"
+import { RETURNED, Unacked, UnackedWindow } from "./unacked.ts"
 
 /**
  * One channel of a connection: what it publishes, what it consumes, what is unacknowledged, and the
@@ -31,7 +43,7 @@ export const SETTLE_REQUEUE = 2
 
 /** What deliveries came from: a consumer, or the basic.get calls on one queue. */
 export class DeliverySource {
-  readonly queue: Queue
+  readonly queue: MessageQueue
   /** Position in the channel's table of sources, from 1. */
   readonly index: number
   subscription: Subscription | null = null
@@ -39,7 +51,7 @@ export class DeliverySource {
   /** The consumer is gone; the place is free once nothing is unacknowledged. */
   isReleased = false
 
-  constructor(queue: Queue, index: number) {
+  constructor(queue: MessageQueue, index: number) {
     this.queue = queue
     this.index = index
   }
@@ -53,6 +65,8 @@ export class Channel implements ConfirmWriter {
   readonly vhost: Vhost
   readonly publisher: Publisher
   readonly consumers = new Map<string, Subscription>()
+  /** The consumer of direct replies, which is none of a queue. */
+  replies: ReplySubscription | null = null
   /** One side has closed the channel, close-ok is still to come: everything else is ignored. */
   isClosing = false
   /** It holds nothing any more. */
@@ -74,6 +88,9 @@ export class Channel implements ConfirmWriter {
   /** On the connection's list of channels to settle at the end of the turn. */
   inTurn = false
   #unacked: UnackedWindow | null = null
+  /** Of them, those that went back to their queue: settling them has no effect. */
+  #returnedCount = 0
+  #timeouts: ConsumerTimeouts | null = null
   readonly #sources: (DeliverySource | null)[] = [null]
   readonly #freeSources: number[] = []
   #held: HeldReplies | null = null
@@ -85,8 +102,13 @@ export class Channel implements ConfirmWriter {
     this.publisher = new Publisher(this)
   }
 
+  /** By index; the first is never one. */
+  get sources(): readonly (DeliverySource | null)[] {
+    return this.#sources
+  }
+
   get unackedCount(): number {
-    return this.#unacked === null ? 0 : this.#unacked.count
+    return this.#unacked === null ? 0 : this.#unacked.count - this.#returnedCount
   }
 
   // ---- publishing
@@ -121,8 +143,9 @@ export class Channel implements ConfirmWriter {
       else if (connection.holdUp(alarm)) return null
       else throw new Refusal("precondition-failed", `publish refused: ${alarm}`)
     }
-    const usesHeaders = exchangeName !== "" && vhost.router.needsHeaders(exchange)
-    const queues: Queue[] = []
+    const isReply = exchangeName === "" && isReplyName(routingKey)
+    const usesHeaders = isReply || (exchangeName !== "" && vhost.router.needsProperties(exchange))
+    const queues: MessageQueue[] = []
     if (exchangeName === "") {
       const queue = vhost.queues.get(routingKey)
       if (queue !== undefined) queues.push(queue)
@@ -137,6 +160,7 @@ export class Channel implements ConfirmWriter {
       queueCount: queues.length,
       generation: vhost.generation,
       usesHeaders,
+      isReply,
       isRefused: alarm !== null,
       key: copyKey(chunk, exchangeStart, size),
       keySize: size,
@@ -163,9 +187,9 @@ export class Channel implements ConfirmWriter {
     const outcome = this.store(route, message, mandatory)
     if (this.confirms !== null) {
       this.confirms.add(
-        outcome === PUBLISH_DURABLE
+        outcome === PUBLISH_DURABLE || outcome === PUBLISH_DUPLICATE
           ? CONFIRM_DURABLE
-          : outcome === PUBLISH_REFUSED
+          : outcome === PUBLISH_REFUSED || outcome === PUBLISH_OVERFLOWED
             ? CONFIRM_REFUSED
             : CONFIRM_READY,
       )
@@ -209,18 +233,10 @@ export class Channel implements ConfirmWriter {
     if (route.isRefused) return PUBLISH_REFUSED
     message.timestampMs = this.connection.clock.nowMs
     let outcome = 0
-    if (!route.usesHeaders)
+    if (!route.usesHeaders && !message.hasRoutingHeaders)
       outcome = vhost.publish(route.exchange, route.queues, route.queueCount, message)
-    else {
-      const { headers } = decodeProperties(
-        message.properties.bytes,
-        message.propertiesStart,
-        message.propertiesEnd,
-      )
-      const found = vhost.router.resolve(route.exchange, route.routingKey, headers ?? EMPTY_TABLE)
-      outcome = vhost.publish(route.exchange, found.queues, found.count, message)
-    }
-    if (mandatory && outcome === PUBLISH_UNROUTABLE) {
+    else outcome = this.#storeTheLongWay(route, message)
+    if (mandatory && (outcome === PUBLISH_UNROUTABLE || outcome === PUBLISH_DUPLICATE)) {
       const { connection } = this
       writeReturn(connection.outbox, this.id, connection.frameMax, 312, "NO_ROUTE", message)
       if (!connection.inTurn) connection.markTurn()
@@ -228,9 +244,28 @@ export class Channel implements ConfirmWriter {
     return outcome
   }
 
+  /** With more than one routing key, to an exchange that looks at the properties, or as a direct reply. */
+  #storeTheLongWay(route: PublishRoute, message: IncomingMessage): number {
+    const { vhost } = this
+    const { replies } = vhost
+    if (route.isReply && !message.hasRoutingHeaders)
+      return replies.publish(route.routingKey, message) ? PUBLISH_ACCEPTED : PUBLISH_UNROUTABLE
+    const properties = decodeProperties(
+      message.properties.bytes,
+      message.propertiesStart,
+      message.propertiesEnd,
+    )
+    const keys = collectRoutingKeys(route.routingKey, properties)
+    const outcome = vhost.publishMessage(route.exchange, keys, message, properties, null)
+    if (route.exchange.name !== "") return outcome
+    let isTaken = false
+    for (const key of keys) if (isReplyName(key) && replies.publish(key, message)) isTaken = true
+    return isTaken && outcome === PUBLISH_UNROUTABLE ? PUBLISH_ACCEPTED : outcome
+  }
+
   writeConfirm(sequence: number, multiple: boolean, isAck: boolean): void {
     const { connection } = this
-    if (isAck) connection.writeAck(this.id, sequence, multiple)
+    if (isAck) writeAck(connection.outbox, this.id, sequence, multiple)
     else
       connection.outbox.write(
         writeBasicNack(this.id, { deliveryTag: sequence, multiple, requeue: false }),
@@ -247,7 +282,7 @@ export class Channel implements ConfirmWriter {
 
   // ---- consuming
 
-  newSource(queue: Queue): DeliverySource {
+  newSource(queue: MessageQueue): DeliverySource {
     const index = this.#freeSources.pop() ?? this.#sources.length
     const source = new DeliverySource(queue, index)
     this.#sources[index] = source
@@ -255,7 +290,7 @@ export class Channel implements ConfirmWriter {
   }
 
   /** The source that counts the deliveries of basic.get on a queue. */
-  getSource(queue: Queue): DeliverySource {
+  getSource(queue: MessageQueue): DeliverySource {
     for (const source of this.#sources)
       if (
         source !== null &&
@@ -265,6 +300,31 @@ export class Channel implements ConfirmWriter {
       )
         return source
     return this.newSource(queue)
+  }
+
+  /** Its unacknowledged deliveries stay. */
+  cancelConsumer(subscription: Subscription): void {
+    subscription.cancelled = true
+    this.forgetConsumer(subscription)
+    subscription.queue.removeSubscriber(subscription)
+  }
+
+  /** From here on replies are unroutable. */
+  endReplies(): void {
+    this.replies?.cancel()
+    this.replies = null
+  }
+
+  /** A tag for a consumer that has asked for none. */
+  unusedTag(): string {
+    for (;;) {
+      const tag = randomName(this.connection.broker.random, "amq.ctag-")
+      if (!this.isTagUsed(tag)) return tag
+    }
+  }
+
+  isTagUsed(tag: string): boolean {
+    return this.consumers.has(tag) || (this.replies !== null && this.replies.tag === tag)
   }
 
   /** The consumer is gone; its unacknowledged deliveries stay. */
@@ -333,11 +393,18 @@ export class Channel implements ConfirmWriter {
   /** `settled` holds the delivery. */
   #settleOne(tag: number, how: number): void {
     if (this.transaction === null) this.applySettlement(settled, how)
-    else this.transaction.addSettlement(tag, settled, how)
+    else {
+      if (settled.source === RETURNED) this.#returnedCount--
+      this.transaction.addSettlement(tag, settled, how)
+    }
   }
 
   /** With a count: so many deliveries of the same source that lie one directly behind the other; only for acks. */
   applySettlement(entry: Unacked, how: number, count = 1): void {
+    if (entry.source === RETURNED) {
+      this.#returnedCount -= count
+      return
+    }
     const source = this.#sources[entry.source]!
     const { queue } = source
     if (how === SETTLE_ACK)
@@ -361,6 +428,45 @@ export class Channel implements ConfirmWriter {
   restoreUnacked(tag: number, entry: Unacked): void {
     this.#unacked ??= new UnackedWindow()
     this.#unacked.restore(tag, entry)
+    if (entry.source === RETURNED) this.#returnedCount++
+    this.#timeouts?.recheck()
+  }
+
+  /** About twice a second: what was delivered long ago and is not settled goes back. */
+  tick(nowMs: number): void {
+    const unacked = this.#unacked
+    if (unacked === null || this.isClosing) return
+    const { count } = unacked
+    if (count === 0) unacked.shrink()
+    if (count === 0 && this.#timeouts === null) return
+    const defaultMs = this.connection.options.consumerTimeoutMs ?? 0
+    this.#timeouts ??= new ConsumerTimeouts(this, defaultMs)
+    this.#timeouts.tick(nowMs, count - this.#returnedCount)
+  }
+
+  /** Deliveries from the first to the last tag that are not settled, until `visit` returns false; then it does, too. */
+  forEachUnacked(
+    firstTag: number,
+    lastTag: number,
+    visit: (
+      tag: number,
+      source: DeliverySource,
+      segment: number,
+      position: number,
+      size: number,
+    ) => boolean,
+  ): boolean {
+    if (this.#unacked === null) return true
+    return this.#unacked.forEach(firstTag, lastTag, (tag, source, segment, position, size) =>
+      visit(tag, this.#sources[source]!, segment, position, size),
+    )
+  }
+
+  /** The delivery goes back to its queue. The client may still settle it, without effect. */
+  returnOverdue(tag: number): void {
+    if (this.#unacked === null || !this.#unacked.markReturned(tag, settled)) return
+    this.#returnedCount++
+    this.applySettlement(settled, SETTLE_REQUEUE)
   }
 
   /** basic.recover: everything outstanding goes back to its queue. */
@@ -423,12 +529,14 @@ export class Channel implements ConfirmWriter {
     if (!this.inTurn) this.connection.markChannel(this)
   }
 
+  /** Replies wait for a commit round, and whatever must not overtake them. */
+  get isHolding(): boolean {
+    return this.#held !== null && !this.#held.isEmpty
+  }
+
   /** True if something waits for a commit round. */
   get isWaiting(): boolean {
-    return (
-      (this.#held !== null && !this.#held.isEmpty) ||
-      (this.confirms !== null && this.confirms.isWaiting)
-    )
+    return this.isHolding || (this.confirms !== null && this.confirms.isWaiting)
   }
 
   endTurn(round: number, completedRound: number, writeFailed: boolean): void {
@@ -475,6 +583,7 @@ export class Channel implements ConfirmWriter {
     const consumers = [...this.consumers.values()]
     this.consumers.clear()
     this.requeueAll()
+    this.endReplies()
     for (const subscription of consumers) {
       subscription.cancelled = true
       subscription.queue.removeSubscriber(subscription)

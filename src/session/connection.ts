@@ -29,10 +29,9 @@ import {
 import { AmqpReader } from "../amqp/reader.ts"
 import type { User } from "../auth/users.ts"
 import type { Access } from "../broker/access.ts"
-import type { Broker } from "../broker/broker.ts"
-import type { ConnectionHandle } from "../broker/connection-handle.ts"
+import type { Broker, BrokerSession, UnackedVisit } from "../broker/broker.ts"
+import type { MessageQueue } from "../broker/queue/message-queue.ts"
 import { Refusal } from "../broker/errors.ts"
-import type { TurnSession } from "../broker/turn.ts"
 import type { Vhost } from "../broker/vhost.ts"
 import { IncomingMessage } from "../broker/message.ts"
 import { Chunk } from "../util/bytes.ts"
@@ -48,7 +47,9 @@ import { Outbox } from "./outbox.ts"
 import type { OutboxPool } from "./outbox.ts"
 import { PublishRouteCache } from "./publish-route.ts"
 import type { PublishRoute } from "./publish-route.ts"
+import { Reading } from "./reading.ts"
 import { REPLY_CODE } from "./reply-codes.ts"
+import type { SessionOptions } from "./session-options.ts"
 import type { Transport } from "./transport.ts"
 
 /**
@@ -57,33 +58,17 @@ import type { Transport } from "./transport.ts"
  * watches heartbeats. What the methods do is in methods/.
  */
 
-/** Limits and offers of the server side. */
-export interface SessionOptions {
-  readonly frameMax: number
-  readonly channelMax: number
-  readonly heartbeatSeconds: number
-  readonly maxMessageSize: number
-  readonly productVersion: string
-}
-
 const HANDSHAKE = 0
 const RUNNING = 1
 /** connection.close was sent: only close and close-ok count. */
 const CLOSING = 2
 const CLOSED = 3
 
-/** Bytes read from one connection in one round of the event loop: some 4,000 small publishes, half a millisecond. */
-const LOOP_INPUT_BYTES_MAX = 256 << 10
-/**
- * The same while consumers with a prefetch limit cannot keep up: they need rounds of the loop, because
- * each brings their acknowledgements, and one round serves them no more than their prefetch.
- */
-const BACKLOG_INPUT_BYTES_MAX = 64 << 10
 const HANDSHAKE_TIMEOUT_MS = 10_000
 /** How long a client may take to answer connection.close, at most. */
 const CLOSE_TIMEOUT_MAX_MS = 30_000
 
-export class Connection implements ConnectionHandle, TurnSession {
+export class Connection implements BrokerSession {
   readonly id: number
   readonly name: string
   readonly broker: Broker
@@ -107,8 +92,6 @@ export class Connection implements ConnectionHandle, TurnSession {
   inTurn = false
   /** Nothing more is parsed until an alarm has ended, or the client has read what it asked for. */
   isHeldUp = false
-  #isHeldByAlarm = false
-  #isHeldByOutput = false
   /** Where parsing goes on after an error in the frame at hand. */
   resumeOffset = 0
   /** Channels by number; null for one that was open once. */
@@ -119,12 +102,7 @@ export class Connection implements ConnectionHandle, TurnSession {
   readonly #heartbeat: Heartbeat
   #closeDeadlineMs = 0
   readonly #carry = new Carry()
-  /** Received but not parsed, because the connection is held up. */
-  #unparsed: Buffer[] = []
-  #isPaused = false
-  #isResting = false
-  #inputLoop = 0
-  #inputBytes = 0
+  readonly #reading: Reading
   #isBlocked = false
   #isReleased = false
   /** The channel whose consumers are woken first when the outbox has drained. */
@@ -154,6 +132,7 @@ export class Connection implements ConnectionHandle, TurnSession {
       `${transport.remoteAddress}:${transport.remotePort} -> ` +
       `${transport.localAddress}:${transport.localPort}`
     this.outbox = new Outbox(transport, pool, () => this.#onDrained())
+    this.#reading = new Reading(transport, broker.turn)
     this.connectedAtMs = broker.clock.nowMs
     this.#heartbeat = new Heartbeat(this.connectedAtMs)
     this.#handshake = new Handshake(this)
@@ -189,32 +168,17 @@ export class Connection implements ConnectionHandle, TurnSession {
     this.broker.turn.beginInput()
     this.#heartbeat.received(this.clock.nowMs)
     if (this.isHeldUp) {
-      this.#unparsed.push(Buffer.from(chunk.bytes.subarray(0, size)))
+      this.#reading.keep(chunk.bytes.subarray(0, size))
       return
     }
     this.#receive(chunk, size)
-    if (this.outbox.isOverfull) this.#pauseReading()
+    if (this.outbox.isOverfull) this.#reading.pause()
     this.broker.turn.noteInput(size)
-    this.#countInput(size)
-  }
-
-  /** A flooding publisher is not read from again before everybody else has been. */
-  #countInput(size: number): void {
-    const { turn } = this.broker
-    if (this.#inputLoop !== turn.loopCount) {
-      this.#inputLoop = turn.loopCount
-      this.#inputBytes = 0
-    }
-    this.#inputBytes += size
-    const max = turn.hasBacklog ? BACKLOG_INPUT_BYTES_MAX : LOOP_INPUT_BYTES_MAX
-    if (this.#inputBytes < max || this.#isPaused || this.#state === CLOSED) return
-    this.#isResting = true
-    this.#pauseReading()
-    turn.rest(this)
+    if (this.#state !== CLOSED) this.#reading.count(size, this)
   }
 
   continueReading(): void {
-    this.#isResting = false
+    this.#reading.endRest()
     this.#resumeReading()
   }
 
@@ -237,13 +201,13 @@ export class Connection implements ConnectionHandle, TurnSession {
     const { used } = carry
     carry.used = 0
     const parsed = this.#parse(carry.chunk, 0, used)
-    if (this.isHeldUp) this.#unparsed.unshift(Buffer.from(carry.chunk.bytes.subarray(parsed, used)))
+    if (this.isHeldUp) this.#reading.keepFirst(carry.chunk.bytes.subarray(parsed, used))
     carry.clear()
     return offset
   }
 
   #keepRest(chunk: Chunk, start: number, end: number): void {
-    if (this.isHeldUp) this.#unparsed.push(Buffer.from(chunk.bytes.subarray(start, end)))
+    if (this.isHeldUp) this.#reading.keep(chunk.bytes.subarray(start, end))
     else this.#carry.add(chunk, start, end)
   }
 
@@ -558,12 +522,19 @@ export class Connection implements ConnectionHandle, TurnSession {
     this.#turnChannels = []
     this.#waitingChannels.clear()
     this.broker.sessionsWaiting.delete(this)
-    this.vhost?.releaseConnection(this)
-    this.#unparsed = []
+    this.#leaveVhost()
     this.#carry.clear()
-    this.#isHeldByAlarm = false
-    this.#isHeldByOutput = false
+    this.#reading.release()
     this.isHeldUp = false
+  }
+
+  #leaveVhost(): void {
+    const { vhost, user, broker } = this
+    if (vhost === null || user === null) return
+    vhost.releaseConnection(this)
+    broker.admission.connectionClosed(vhost.name, user.name)
+    broker.admission.channelsClosed(user.name, this.openChannelCount)
+    this.openChannelCount = 0
   }
 
   // ---- handshake results
@@ -572,6 +543,7 @@ export class Connection implements ConnectionHandle, TurnSession {
   start(vhost: Vhost, access: Access): void {
     this.vhost = vhost
     this.access = access
+    this.broker.admission.connectionOpened(vhost.name, access.user.name)
     this.#state = RUNNING
   }
 
@@ -581,6 +553,7 @@ export class Connection implements ConnectionHandle, TurnSession {
     if (this.channels[channel.id] !== channel) return
     this.channels[channel.id] = null
     this.openChannelCount--
+    this.broker.admission.channelsClosed(this.access.user.name, 1)
     this.#waitingChannels.delete(channel)
   }
 
@@ -607,22 +580,6 @@ export class Connection implements ConnectionHandle, TurnSession {
     if (!this.inTurn) this.markTurn()
   }
 
-  /** basic.ack for a publisher, without the detour over a Buffer. */
-  writeAck(channelId: number, deliveryTag: number, multiple: boolean): void {
-    const chunk = this.outbox.reserve(21)
-    const { view } = chunk
-    const at = this.outbox.used
-    view.setUint8(at, FRAME_METHOD)
-    view.setUint16(at + 1, channelId)
-    view.setUint32(at + 3, 13)
-    view.setUint32(at + 7, BASIC_ACK)
-    view.setUint32(at + 11, (deliveryTag / 0x1_0000_0000) >>> 0)
-    view.setUint32(at + 15, deliveryTag >>> 0)
-    view.setUint8(at + 19, multiple ? 1 : 0)
-    view.setUint8(at + 20, FRAME_END)
-    this.outbox.used = at + 21
-  }
-
   settle(round: number, completedRound: number, writeFailed: boolean): void {
     const channels = this.#turnChannels
     if (channels.length === 0) return
@@ -633,15 +590,15 @@ export class Connection implements ConnectionHandle, TurnSession {
       try {
         channel.endTurn(round, completedRound, writeFailed)
       } catch (error) {
-        this.#replyFailed(channel, error)
+        this.failChannel(channel, error)
       }
       if (channel.isWaiting) this.#waitingChannels.add(channel)
     }
     if (this.#waitingChannels.size > 0) this.broker.sessionsWaiting.add(this)
   }
 
-  /** A reply that was held back could not be made: as if its method had failed, and no other client's concern. */
-  #replyFailed(channel: Channel, error: unknown): void {
+  /** For what no method at hand has caused, such as a reply that was held back and could not be made. */
+  failChannel(channel: Channel, error: unknown): void {
     this.#faultChannel = channel
     this.#noteMethod(0)
     this.#fault(error)
@@ -653,7 +610,7 @@ export class Connection implements ConnectionHandle, TurnSession {
       try {
         channel.roundCompleted(round, failed)
       } catch (error) {
-        this.#replyFailed(channel, error)
+        this.failChannel(channel, error)
       }
       if (!channel.isWaiting) this.#waitingChannels.delete(channel)
     }
@@ -681,24 +638,16 @@ export class Connection implements ConnectionHandle, TurnSession {
   /** Room in the outbox, or replies that were held have gone: what was held back for that goes on. */
   outputAdvanced(): void {
     if (this.#state === CLOSED) return
-    if (this.#isHeldByOutput) {
+    if (this.#reading.isHeldByOutput) {
       if (this.outbox.isOverfull) return
-      this.#isHeldByOutput = false
+      this.#reading.isHeldByOutput = false
       this.#parseHeld()
     }
     this.#resumeReading()
   }
 
-  #pauseReading(): void {
-    if (this.#isPaused) return
-    this.#isPaused = true
-    this.transport.pause()
-  }
-
   #resumeReading(): void {
-    if (!this.#isPaused || this.isHeldUp || this.#isResting || this.outbox.isOverfull) return
-    this.#isPaused = false
-    this.transport.resume()
+    if (!this.outbox.isOverfull) this.#reading.resume()
   }
 
   // ---- alarms
@@ -710,17 +659,17 @@ export class Connection implements ConnectionHandle, TurnSession {
   holdUp(reason: string): boolean {
     if (!this.wantsBlocked) return false
     this.notifyBlocked(reason)
-    this.#isHeldByAlarm = true
+    this.#reading.isHeldByAlarm = true
     this.isHeldUp = true
-    this.#pauseReading()
+    this.#reading.pause()
     return true
   }
 
   /** Too much waits to be sent: nothing more is read or parsed before outputAdvanced(). */
   holdForOutput(): void {
-    this.#isHeldByOutput = true
+    this.#reading.isHeldByOutput = true
     this.isHeldUp = true
-    this.#pauseReading()
+    this.#reading.pause()
   }
 
   notifyBlocked(reason: string): void {
@@ -737,20 +686,18 @@ export class Connection implements ConnectionHandle, TurnSession {
       this.outbox.write(writeConnectionUnblocked(0))
       this.markTurn()
     }
-    if (!this.#isHeldByAlarm) return
-    this.#isHeldByAlarm = false
+    if (!this.#reading.isHeldByAlarm) return
+    this.#reading.isHeldByAlarm = false
     this.#parseHeld()
     this.#resumeReading()
   }
 
   /** Goes on with what was received while the connection was held up, if nothing holds it up any more. */
   #parseHeld(): void {
-    if (this.#isHeldByAlarm || this.#isHeldByOutput) return
+    if (this.#reading.isHeldByAlarm || this.#reading.isHeldByOutput) return
     this.isHeldUp = false
     this.#heartbeat.received(this.clock.nowMs)
-    const pieces = this.#unparsed
-    this.#unparsed = []
-    const bytes = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
+    const bytes = this.#reading.takeKept()
     if (bytes.length > 0) this.#receive(new Chunk(bytes), bytes.length)
   }
 
@@ -774,15 +721,35 @@ export class Connection implements ConnectionHandle, TurnSession {
       this.outbox.write(HEARTBEAT_FRAME)
       this.flush()
     }
-    if (this.#isHeldByAlarm) heartbeat.received(nowMs)
-    else if (this.#isPaused) heartbeat.notReading(nowMs, this.outbox.pendingBytes)
+    if (this.#reading.isHeldByAlarm) heartbeat.received(nowMs)
+    else if (this.#reading.isPaused) heartbeat.notReading(nowMs, this.outbox.pendingBytes)
     if (heartbeat.isPeerDead(nowMs)) {
       this.broker.log.warn(
         { connection: this.name, heartbeatSeconds: this.heartbeatSeconds },
         "missed heartbeats from the client, connection closed",
       )
       this.destroy()
+      return
     }
+    for (let i = 1; i < this.channels.length; i++) this.channels[i]?.tick(nowMs)
+  }
+
+  // ---- for the management
+
+  forEachUnacked(queue: MessageQueue, visit: UnackedVisit): boolean {
+    for (const channel of this.channels) {
+      const goesOn = channel?.forEachUnacked(
+        1,
+        Infinity,
+        (tag, source, segment, position, size) => {
+          if (source.queue !== queue) return true
+          const consumerTag = source.subscription?.tag ?? ""
+          return visit(segment, position, size, tag, consumerTag, channel.id)
+        },
+      )
+      if (goesOn === false) return false
+    }
+    return true
   }
 }
 

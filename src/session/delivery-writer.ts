@@ -1,3 +1,4 @@
+import { HeaderAddition, HeaderName, writeLongLong } from "../amqp/added-header.ts"
 import { BASIC_DELIVER, BASIC_GET_OK, BASIC_RETURN } from "../amqp/generated/methods.ts"
 import {
   CLASS_BASIC,
@@ -9,7 +10,7 @@ import {
   FRAME_METHOD,
   FRAME_OVERHEAD,
 } from "../amqp/frames.ts"
-import { StoredMessage } from "../broker/message.ts"
+import { ADDED_NONE, ADDED_STREAM_OFFSET, StoredMessage } from "../broker/message.ts"
 import type { IncomingMessage } from "../broker/message.ts"
 import { Chunk, copyBytes, equalBytes } from "../util/bytes.ts"
 import type { Outbox } from "./outbox.ts"
@@ -27,8 +28,11 @@ const CONTENT_HEADER_WORD = CLASS_BASIC * 0x1_0000
 
 /** Flags alone, or flags and delivery mode: what differs from message to message is longer. */
 const TEMPLATE_PROPERTIES_MAX = 3
+/** A table with the longest header that is added on delivery. */
+const ADDED_SIZE_MAX = 4 + 1 + 16 + 1 + 8
 /** Method frame with three short strings, header frame, head of the body frame. */
-const TEMPLATE_SIZE_MAX = 8 + 4 + 256 + 9 + 512 + 8 + 12 + TEMPLATE_PROPERTIES_MAX + 7
+const TEMPLATE_SIZE_MAX =
+  8 + 4 + 256 + 9 + 512 + 8 + 12 + TEMPLATE_PROPERTIES_MAX + ADDED_SIZE_MAX + 7
 /** A queue of many routing keys pays for a new template once in so many deliveries. */
 const TEMPLATE_INTERVAL = 16
 
@@ -52,6 +56,9 @@ export class DeliveryWriter {
   #keySize = 0
   #routeSize = 0
   #bodySize = -1
+  /** The header that was added, and where its value lies in the template. */
+  #added = ADDED_NONE
+  #valueOffset = 0
   /** The route of a passed message that the template is for, by identity. */
   #passedRoute: Chunk | null = null
   #age = 0
@@ -69,7 +76,7 @@ export class DeliveryWriter {
 
   /**
    * Writes the message and those behind it, `count` in all, which are alike but for their bodies and
-   * lie `message.size` bytes apart. Moves the view from one to the next.
+   * lie `message.size` bytes apart. Moves the view from one to the next. Their stream offsets rise by one.
    */
   write(outbox: Outbox, firstTag: number, message: StoredMessage, count = 1): void {
     const bodySize = message.bodyEnd - message.bodyStart
@@ -78,10 +85,11 @@ export class DeliveryWriter {
       if (
         bodySize === this.#bodySize &&
         keySize === this.#keySize &&
+        message.added === this.#added &&
         message.routeEnd - message.routeStart === this.#routeSize &&
         equalBytes(message.chunk, message.routeStart, this.#key!, 0, keySize)
       ) {
-        const { redelivered, chunk, bodyStart, size } = message
+        const { redelivered, chunk, bodyStart, size, addedValue } = message
         const left = count - i
         this.#writeTemplate(
           outbox,
@@ -92,6 +100,7 @@ export class DeliveryWriter {
           bodySize,
           left,
           size,
+          addedValue,
         )
         return
       }
@@ -100,7 +109,10 @@ export class DeliveryWriter {
     }
   }
 
-  /** A message as it came from its publisher. The route's chunk is the publisher's and stays the same. */
+  /**
+   * A message as it came from its publisher. The route's chunk is the publisher's and stays the same.
+   * Never for a consumer of a stream, whose templates have a header.
+   */
   writePassed(outbox: Outbox, deliveryTag: number, message: IncomingMessage): void {
     const bodySize = message.bodyEnd - message.bodyStart
     const propertiesSize = message.propertiesEnd - message.propertiesStart
@@ -118,7 +130,7 @@ export class DeliveryWriter {
       )
     ) {
       const { body, bodyStart } = message
-      this.#writeTemplate(outbox, deliveryTag, false, body, bodyStart, bodySize, 1, 0)
+      this.#writeTemplate(outbox, deliveryTag, false, body, bodyStart, bodySize, 1, 0, 0)
       return
     }
     const stored = gather(message)
@@ -141,7 +153,10 @@ export class DeliveryWriter {
     bodySize: number,
     count: number,
     stride: number,
+    addedValue: number,
   ): void {
+    const valueOffset = this.#valueOffset
+    let value = addedValue
     const size = this.#templateSize
     const total = size + bodySize + 1
     const tagOffset = FRAME_HEADER_SIZE + this.#prefix.bytes.length
@@ -166,6 +181,7 @@ export class DeliveryWriter {
         }
         view.setUint32(at + tagOffset, (tag / 0x1_0000_0000) >>> 0)
         view.setUint32(at + tagOffset + 4, tag >>> 0)
+        if (valueOffset !== 0) writeLongLong(chunk, at + valueOffset, value++)
         copyBytes(source, body, chunk, at + size, bodySize)
         tag++
         body += stride
@@ -178,7 +194,9 @@ export class DeliveryWriter {
   #writeAnew(outbox: Outbox, deliveryTag: number, message: StoredMessage): void {
     const prefix = this.#prefix
     const routeSize = message.routeEnd - message.routeStart
-    const propertiesSize = message.propertiesEnd - message.propertiesStart
+    const keptSize = message.propertiesEnd - message.propertiesStart
+    const isAdded = message.added !== ADDED_NONE && planAddition(message, this.#frameMax)
+    const propertiesSize = isAdded ? addition.size : keptSize
     const bodySize = message.bodyEnd - message.bodyStart
     const methodSize = prefix.bytes.length + 9 + routeSize
     const total =
@@ -189,7 +207,7 @@ export class DeliveryWriter {
     }
     const chunk = outbox.reserve(total)
     const start = outbox.used
-    const bodyAt = this.#writeHead(chunk, start, deliveryTag, message, methodSize)
+    const bodyAt = this.#writeHead(chunk, start, deliveryTag, message, methodSize, isAdded)
     if (bodySize === 0) {
       outbox.used = bodyAt
       return
@@ -197,8 +215,13 @@ export class DeliveryWriter {
     copyBytes(message.chunk, message.bodyStart, chunk, bodyAt, bodySize)
     chunk.view.setUint8(bodyAt + bodySize, FRAME_END)
     outbox.used = bodyAt + bodySize + 1
-    if (propertiesSize <= TEMPLATE_PROPERTIES_MAX && ++this.#age % TEMPLATE_INTERVAL === 0)
-      this.#keepTemplate(chunk, start, bodyAt - start, message)
+    if (keptSize > TEMPLATE_PROPERTIES_MAX || isAdded !== (message.added === ADDED_STREAM_OFFSET))
+      return
+    if (++this.#age % TEMPLATE_INTERVAL !== 0) return
+    this.#keepTemplate(chunk, start, bodyAt - start, message)
+    // Between the properties and the body lie the end of one frame and the head of the next.
+    const propertiesAt = bodyAt - start - FRAME_HEADER_SIZE - 1 - propertiesSize
+    this.#valueOffset = isAdded ? propertiesAt + addition.valueOffset : 0
   }
 
   /** Writes all up to the body, returns the offset where the body goes. */
@@ -208,13 +231,15 @@ export class DeliveryWriter {
     deliveryTag: number,
     message: StoredMessage,
     methodSize: number,
+    isAdded: boolean,
   ): number {
     const { view } = chunk
     const source = message.chunk
     const channelId = this.#channelId
     const prefixSize = this.#prefix.bytes.length
     const routeSize = message.routeEnd - message.routeStart
-    const propertiesSize = message.propertiesEnd - message.propertiesStart
+    const keptSize = message.propertiesEnd - message.propertiesStart
+    const propertiesSize = isAdded ? addition.size : keptSize
     const bodySize = message.bodyEnd - message.bodyStart
     let at = start
     view.setUint8(at, FRAME_METHOD)
@@ -237,7 +262,8 @@ export class DeliveryWriter {
     view.setUint32(at + 12, 0)
     view.setUint32(at + 16, bodySize)
     at += 20
-    copyBytes(source, message.propertiesStart, chunk, at, propertiesSize)
+    if (isAdded) addition.write(chunk, at, message.addedValue)
+    else copyBytes(source, message.propertiesStart, chunk, at, propertiesSize)
     at += propertiesSize
     view.setUint8(at, FRAME_END)
     at++
@@ -258,6 +284,7 @@ export class DeliveryWriter {
     copyBytes(message.chunk, message.routeStart, this.#key, 0, this.#keySize)
     this.#routeSize = message.routeEnd - message.routeStart
     this.#bodySize = message.bodyEnd - message.bodyStart
+    this.#added = message.added
   }
 }
 
@@ -271,6 +298,18 @@ function spread(chunk: Chunk, start: number, size: number, end: number): void {
   }
 }
 
+const DELIVERY_COUNT = new HeaderName("x-delivery-count")
+const STREAM_OFFSET = new HeaderName("x-stream-offset")
+const addition = new HeaderAddition()
+
+/** False if the header frame would be larger than the client takes: then the header is left out. */
+function planAddition(message: StoredMessage, frameMax: number): boolean {
+  const name = message.added === ADDED_STREAM_OFFSET ? STREAM_OFFSET : DELIVERY_COUNT
+  const { chunk, propertiesStart, propertiesEnd } = message
+  const sizeMax = frameMax - FRAME_OVERHEAD - CONTENT_HEADER_FIXED_SIZE
+  return addition.plan(chunk, propertiesStart, propertiesEnd, name, sizeMax)
+}
+
 /** To the next message of a run. */
 function moveView(message: StoredMessage, distance: number): void {
   message.routeStart += distance
@@ -279,6 +318,7 @@ function moveView(message: StoredMessage, distance: number): void {
   message.propertiesEnd += distance
   message.bodyStart += distance
   message.bodyEnd += distance
+  message.addedValue++
 }
 
 const gathered = new StoredMessage()
@@ -322,7 +362,7 @@ function writeLargeDeliver(
   outbox.write(fields)
   outbox.writeFrom(message.chunk, message.routeStart, routeSize)
   outbox.writeByte(FRAME_END)
-  writeContent(outbox, channelId, frameMax, message.chunk, message, message.chunk, message)
+  writeStoredContent(outbox, channelId, frameMax, message)
 }
 
 /** basic.get-ok: `messageCount` is what is still ready behind this one. */
@@ -346,7 +386,7 @@ export function writeGetOk(
   outbox.writeFrom(message.chunk, message.routeStart, routeSize)
   outbox.write(count)
   outbox.writeByte(FRAME_END)
-  writeContent(outbox, channelId, frameMax, message.chunk, message, message.chunk, message)
+  writeStoredContent(outbox, channelId, frameMax, message)
 }
 
 /** basic.return with the content as it was published. */
@@ -370,6 +410,23 @@ export function writeReturn(
   outbox.writeFrom(message.route, message.routeStart, routeSize)
   outbox.writeByte(FRAME_END)
   writeContent(outbox, channelId, frameMax, message.properties, message, message.body, message)
+}
+
+function writeStoredContent(
+  outbox: Outbox,
+  channelId: number,
+  frameMax: number,
+  message: StoredMessage,
+): void {
+  const { chunk } = message
+  if (message.added === ADDED_NONE || !planAddition(message, frameMax)) {
+    writeContent(outbox, channelId, frameMax, chunk, message, chunk, message)
+    return
+  }
+  const properties = Chunk.allocate(addition.size)
+  addition.write(properties, 0, message.addedValue)
+  const range = { propertiesStart: 0, propertiesEnd: addition.size }
+  writeContent(outbox, channelId, frameMax, properties, range, chunk, message)
 }
 
 function beginMethod(outbox: Outbox, channelId: number, size: number): void {

@@ -43,6 +43,7 @@ const CAPABILITIES = {
   consumer_priorities: true,
   authentication_failure_close: true,
   per_consumer_qos: true,
+  direct_reply_to: true,
 }
 
 const HEADER_SIZE = PROTOCOL_HEADER.length
@@ -191,8 +192,13 @@ export class Handshake {
     const { broker } = connection
     const { user } = connection
     assert(user !== null, "open comes after start-ok")
+    // RabbitMQ's order. The limit of a vhost that does not exist is no limit.
+    const { admission, userLimits } = broker
+    admission.checkNode()
     const vhost = broker.vhosts.get(vhostName)
     if (vhost === undefined) throw notAllowed(`vhost ${vhostName} not found`)
+    admission.checkVhost(vhostName, user.name, vhost.limits.maxConnections)
+    admission.checkUser(user.name, userLimits.of(user.name))
     if (!broker.permissions.mayConnect(user, vhostName))
       throw notAllowed(`access to vhost '${vhostName}' refused for user '${user.name}'`)
     connection.start(vhost, { permissions: broker.permissions, user, vhostName })

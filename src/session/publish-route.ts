@@ -1,5 +1,5 @@
 import type { Exchange } from "../broker/exchange/exchange.ts"
-import type { Queue } from "../broker/queue/queue.ts"
+import type { MessageQueue } from "../broker/queue/message-queue.ts"
 import { Chunk, copyBytes, equalBytes } from "../util/bytes.ts"
 
 /**
@@ -10,11 +10,13 @@ import { Chunk, copyBytes, equalBytes } from "../util/bytes.ts"
 export class PublishRoute {
   readonly exchange: Exchange
   readonly routingKey: string
-  readonly queues: readonly Queue[]
+  readonly queues: readonly MessageQueue[]
   readonly queueCount: number
   readonly generation: number
-  /** The queues depend on each message's headers: `queues` means nothing. */
+  /** The queues depend on each message's properties: `queues` means nothing. */
   readonly usesHeaders: boolean
+  /** The routing key is the name of a requester (direct reply-to): `queues` means nothing. */
+  readonly isReply: boolean
   /** An alarm is on: confirm channels refuse every publish. */
   readonly isRefused: boolean
   /** Exchange and routing key, two short strings. Behind them a publisher may keep its properties. */
@@ -26,10 +28,11 @@ export class PublishRoute {
   constructor(fields: {
     exchange: Exchange
     routingKey: string
-    queues: readonly Queue[]
+    queues: readonly MessageQueue[]
     queueCount: number
     generation: number
     usesHeaders: boolean
+    isReply: boolean
     isRefused: boolean
     key: Chunk
     keySize: number
@@ -40,6 +43,7 @@ export class PublishRoute {
     this.queueCount = fields.queueCount
     this.generation = fields.generation
     this.usesHeaders = fields.usesHeaders
+    this.isReply = fields.isReply
     this.isRefused = fields.isRefused
     this.key = fields.key
     this.keySize = fields.keySize

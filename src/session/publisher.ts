@@ -2,12 +2,17 @@ import { ProtocolError } from "../amqp/errors.ts"
 import { BASIC_PUBLISH } from "../amqp/generated/methods.ts"
 import { FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_METHOD } from "../amqp/frames.ts"
 import { PropertyScan, propertyScanError, SCAN_OK } from "../amqp/property-scan.ts"
+import { replaceReplyTo } from "../amqp/reply-to.ts"
+import { REPLY_QUEUE, REPLY_QUEUE_ALIAS } from "../broker/direct-reply.ts"
 import { Refusal } from "../broker/errors.ts"
+import { hasRoutingHeaders } from "../broker/exchange/routing-headers.ts"
 import { Chunk, copyBytes, equalBytes } from "../util/bytes.ts"
+import type { IncomingMessage } from "../broker/message.ts"
 import type { Channel } from "./channel.ts"
 import { checkExpiration } from "./expiration.ts"
 import { KEY_PROPERTIES_MAX } from "./publish-route.ts"
 import type { PublishRoute } from "./publish-route.ts"
+import { checkRoutingHeaders } from "./routing-headers.ts"
 
 /**
  * Receives the content of basic.publish on one channel: method, header and body frames in, one call
@@ -43,6 +48,14 @@ const TEMPLATE_SIZE_MAX = 8 + 4 + 2 + 256 + 256 + 1 + 8 + 12 + TEMPLATE_PROPERTI
 /** A publisher that never repeats itself pays for a new template once in so many publishes. */
 const TEMPLATE_INTERVAL = 16
 
+/** What few messages have, found by the scan of the properties. */
+const HAS_EXPIRATION = 1
+const HAS_ROUTING_HEADERS = 2
+/** Direct reply-to: other properties take the place of the received ones. */
+const HAS_REPLACEMENT = 4
+
+const REPLY_QUEUES = [REPLY_QUEUE, REPLY_QUEUE_ALIAS].map((name) => new Chunk(Buffer.from(name)))
+
 const scan = new PropertyScan()
 const NOTHING = new Chunk(Buffer.alloc(8))
 
@@ -51,6 +64,9 @@ export class Publisher {
   #route: PublishRoute | null = null
   #mandatory = false
   #persistent = false
+  /** HAS_… bits. */
+  #extras = 0
+  #replacement: Chunk | null = null
   #bodySize = 0
   #bodyReceived = 0
   /** Copy of the property bytes while the body is incomplete. */
@@ -97,6 +113,7 @@ export class Publisher {
     this.#state = IDLE
     this.#route = null
     this.#properties = null
+    this.#replacement = null
     this.#body = null
   }
 
@@ -154,6 +171,7 @@ export class Publisher {
     if (route.propertiesOwner !== this) this.#placeProperties(route, template)
     this.#route = route
     this.#persistent = this.#templatePersistent
+    this.#extras = 0
     this.#mandatory = this.#templateMandatory
     const { keySize } = route
     const propertiesEnd = keySize + this.#templatePropertiesSize
@@ -295,25 +313,52 @@ export class Publisher {
     this.#bodySize = bodySize
     const flags = view.getUint16(start + 12)
     const size = end - start
+    this.#extras = 0
+    if (bodySize > connection.maxMessageSize) throw tooLarge(bodySize, connection.maxMessageSize)
     if (flags === FLAGS_NONE && size === HEADER_SIZE_MIN) this.#persistent = false
     else if (flags === FLAGS_DELIVERY_MODE && size === HEADER_SIZE_MIN + 1)
       this.#persistent = view.getUint8(start + HEADER_SIZE_MIN) === PERSISTENT
     else this.#scanProperties(chunk, start + 12, end)
-    if (bodySize > connection.maxMessageSize)
-      throw new Refusal(
-        "precondition-failed",
-        `message size ${bodySize} is larger than configured max size ${connection.maxMessageSize}`,
-      )
   }
 
   #scanProperties(chunk: Chunk, start: number, end: number): void {
     const result = scan.scan(chunk, start, end)
     if (result !== SCAN_OK) throw propertyScanError(result)
     this.#persistent = scan.deliveryMode === PERSISTENT
-    if (scan.expirationStart >= 0)
+    if (scan.expirationStart >= 0) {
+      this.#extras |= HAS_EXPIRATION
       checkExpiration(chunk.bytes.toString("utf8", scan.expirationStart, scan.expirationEnd))
+    }
+    const { headersStart, headersEnd } = scan
+    if (headersStart >= 0 && hasRoutingHeaders(chunk, headersStart, headersEnd)) {
+      this.#extras |= HAS_ROUTING_HEADERS
+      checkRoutingHeaders(chunk, start, end, headersStart, headersEnd)
+    }
+    if (scan.replyToStart >= 0) this.#checkReplyTo(chunk, start, end)
     if (scan.userIdStart >= 0)
       this.#channel.checkUserId(chunk.bytes.toString("utf8", scan.userIdStart, scan.userIdEnd))
+  }
+
+  /** A request that wants its reply directly carries the name of this channel from here on. */
+  #checkReplyTo(chunk: Chunk, start: number, end: number): void {
+    const { replyToStart, replyToEnd } = scan
+    const size = replyToEnd - replyToStart
+    for (const name of REPLY_QUEUES) {
+      if (size !== name.bytes.length || !equalBytes(chunk, replyToStart, name, 0, size)) continue
+      const { replies } = this.#channel
+      if (replies === null)
+        throw new Refusal("precondition-failed", "fast reply consumer does not exist")
+      this.#extras |= HAS_REPLACEMENT
+      this.#replacement = replaceReplyTo(
+        chunk,
+        start,
+        end,
+        replyToStart,
+        replyToEnd,
+        replies.nameBytes,
+      )
+      return
+    }
   }
 
   /** A header frame that did not come with its method in one chunk. */
@@ -377,7 +422,17 @@ export class Publisher {
     const route = this.#route!
     this.#fill(route, properties, propertiesStart, propertiesEnd, body, bodyStart, bodyEnd)
     this.#body = null
-    this.#channel.publish(route, this.#channel.connection.message, this.#mandatory)
+    const { message } = this.#channel.connection
+    if ((this.#extras & HAS_REPLACEMENT) !== 0) this.#replaceProperties(message)
+    this.#channel.publish(route, message, this.#mandatory)
+  }
+
+  #replaceProperties(message: IncomingMessage): void {
+    const replacement = this.#replacement!
+    this.#replacement = null
+    message.properties = replacement
+    message.propertiesStart = 0
+    message.propertiesEnd = replacement.bytes.length
   }
 
   #fill(
@@ -400,7 +455,16 @@ export class Publisher {
     message.bodyStart = bodyStart
     message.bodyEnd = bodyEnd
     message.persistent = this.#persistent
+    message.expires = (this.#extras & HAS_EXPIRATION) !== 0
+    message.hasRoutingHeaders = (this.#extras & HAS_ROUTING_HEADERS) !== 0
   }
+}
+
+function tooLarge(size: number, max: number): Refusal {
+  return new Refusal(
+    "precondition-failed",
+    `message size ${size} is larger than configured max size ${max}`,
+  )
 }
 
 function malformed(): ProtocolError {

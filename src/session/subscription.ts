@@ -1,7 +1,7 @@
 import { writeBasicCancel } from "../amqp/generated/methods.ts"
 import type { Table } from "../amqp/table.ts"
 import type { Subscriber } from "../broker/consumer.ts"
-import type { Queue } from "../broker/queue/queue.ts"
+import type { MessageQueue } from "../broker/queue/message-queue.ts"
 import type { IncomingMessage, StoredMessage } from "../broker/message.ts"
 import type { Channel, DeliverySource } from "./channel.ts"
 import { DeliveryWriter } from "./delivery-writer.ts"
@@ -27,7 +27,7 @@ export class Subscription implements Subscriber {
   readonly priority: number
   readonly arguments: Table
   readonly prefetchCount: number
-  readonly queue: Queue
+  readonly queue: MessageQueue
   readonly channel: Channel
   /** Counts this consumer's unacknowledged deliveries. */
   readonly source: DeliverySource
@@ -37,7 +37,7 @@ export class Subscription implements Subscriber {
 
   constructor(
     channel: Channel,
-    queue: Queue,
+    queue: MessageQueue,
     source: DeliverySource,
     options: SubscriptionOptions,
   ) {

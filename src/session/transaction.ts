@@ -1,10 +1,10 @@
-import { IncomingMessage } from "../broker/message.ts"
-import { Chunk, copyBytes } from "../util/bytes.ts"
+import type { IncomingMessage } from "../broker/message.ts"
 import { Refusal } from "../broker/errors.ts"
-import { PUBLISH_DURABLE, PUBLISH_REFUSED } from "../broker/vhost.ts"
+import { PUBLISH_DUPLICATE, PUBLISH_DURABLE, PUBLISH_REFUSED } from "../broker/vhost.ts"
 import type { Channel } from "./channel.ts"
+import { copyMessage } from "./copy-message.ts"
 import type { PublishRoute } from "./publish-route.ts"
-import { Unacked } from "./unacked.ts"
+import { RETURNED, Unacked } from "./unacked.ts"
 
 /**
  * Local transaction of one channel (class 90): publishes and acknowledgements are kept until commit.
@@ -68,10 +68,11 @@ export class Transaction {
     let isRefused = false
     for (const { route, message, mandatory } of publishes) {
       const outcome = this.#channel.store(route, message, mandatory)
-      if (outcome === PUBLISH_DURABLE) isDurable = true
+      if (outcome === PUBLISH_DURABLE || outcome === PUBLISH_DUPLICATE) isDurable = true
       else if (outcome === PUBLISH_REFUSED) isRefused = true
     }
-    for (const { entry, how } of settlements) this.#channel.applySettlement(entry, how)
+    for (const { entry, how } of settlements)
+      if (entry.source !== RETURNED) this.#channel.applySettlement(entry, how)
     if (isRefused) throw new Refusal("precondition-failed", "partial tx completion")
     return isDurable
   }
@@ -89,23 +90,4 @@ export class Transaction {
     this.#settlements = []
     this.#bytes = 0
   }
-}
-
-function copyMessage(message: IncomingMessage): IncomingMessage {
-  const copy = new IncomingMessage()
-  copy.route = message.route
-  copy.routeStart = message.routeStart
-  copy.routeEnd = message.routeEnd
-  copy.properties = copyRange(message.properties, message.propertiesStart, message.propertiesEnd)
-  copy.propertiesEnd = message.propertiesEnd - message.propertiesStart
-  copy.body = copyRange(message.body, message.bodyStart, message.bodyEnd)
-  copy.bodyEnd = message.bodyEnd - message.bodyStart
-  copy.persistent = message.persistent
-  return copy
-}
-
-function copyRange(source: Chunk, start: number, end: number): Chunk {
-  const chunk = new Chunk(Buffer.alloc(Math.max(8, end - start)))
-  copyBytes(source, start, chunk, 0, end - start)
-  return chunk
 }

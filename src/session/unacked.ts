@@ -15,7 +15,12 @@ const POSITION = 2
 const SIZE = 3
 const BODY_SIZE = 4
 
+/** Stands for the source of a delivery that went back to its queue: settling it has no effect. */
+export const RETURNED = 0xffff_ffff
+
 const CAPACITY_MIN = 16
+/** A ring that has grown beyond it is given back when nothing is outstanding. */
+const CAPACITY_KEPT_MAX = 512
 /** From this distance on, a ring that would be mostly holes gives its oldest entries away instead of growing. */
 const SPILL_DISTANCE = 4096
 
@@ -161,6 +166,73 @@ export class UnackedWindow {
     this.#lowest = tag - 1
     this.#advance()
     return count
+  }
+
+  /**
+   * The delivery went back to its queue, but its tag stays outstanding: the client may still settle it.
+   * Copies it to `into`. False if it is not outstanding, or was returned before.
+   */
+  markReturned(tag: number, into: Unacked): boolean {
+    if (this.#ringCount === 0 || tag < this.#lowest || tag >= this.#next) {
+      const entry = this.#spilled.get(tag)
+      if (entry === undefined || entry.source === RETURNED) return false
+      into.fill(entry.source, entry.segment, entry.position, entry.size, entry.bodySize)
+      entry.source = RETURNED
+      return true
+    }
+    const columns = this.#columns
+    const at = (tag & this.#mask) * STRIDE
+    const source = columns[at + SOURCE]!
+    if (source === 0 || source === RETURNED) return false
+    into.source = source
+    into.segment = columns[at + SEGMENT]!
+    into.position = columns[at + POSITION]!
+    into.size = columns[at + SIZE]!
+    into.bodySize = columns[at + BODY_SIZE]!
+    columns[at + SOURCE] = RETURNED
+    return true
+  }
+
+  /**
+   * Shows outstanding deliveries with tags from `first` to `last` in order, until `visit` returns
+   * false; then it returns false, too. Those that were returned are left out. Nothing may change
+   * meanwhile.
+   */
+  forEach(
+    first: number,
+    last: number,
+    visit: (
+      tag: number,
+      source: number,
+      segment: number,
+      position: number,
+      size: number,
+    ) => boolean,
+  ): boolean {
+    if (!this.#isSorted) this.#sort()
+    for (const [tag, entry] of this.#spilled) {
+      if (tag > last) return true
+      if (tag < first || entry.source === RETURNED) continue
+      if (!visit(tag, entry.source, entry.segment, entry.position, entry.size)) return false
+    }
+    if (this.#ringCount === 0) return true
+    const columns = this.#columns
+    const end = Math.min(last + 1, this.#next)
+    for (let tag = Math.max(first, this.#lowest); tag < end; tag++) {
+      const at = (tag & this.#mask) * STRIDE
+      const source = columns[at + SOURCE]!
+      if (source === 0 || source === RETURNED) continue
+      const position = columns[at + POSITION]!
+      if (!visit(tag, source, columns[at + SEGMENT]!, position, columns[at + SIZE]!)) return false
+    }
+    return true
+  }
+
+  /** Gives back what a burst of deliveries has made it grow to. Only if nothing is outstanding. */
+  shrink(): void {
+    if (this.count > 0 || this.#mask < CAPACITY_KEPT_MAX) return
+    this.#columns = new Uint32Array(CAPACITY_MIN * STRIDE)
+    this.#mask = CAPACITY_MIN - 1
   }
 
   /** Puts back a delivery that was taken (rolled back transaction). Slow: control plane only. */

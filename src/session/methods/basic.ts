@@ -32,11 +32,12 @@ import { numberOf } from "../../amqp/table.ts"
 import type { Table } from "../../amqp/table.ts"
 import { requireRead } from "../../broker/access.ts"
 import { checkConsumerArguments } from "../../broker/arguments.ts"
-import { StoredMessage } from "../../broker/message.ts"
-import { randomName } from "../../util/random.ts"
+import { isReplyQueue } from "../../broker/direct-reply.ts"
+import { ADDED_NONE, StoredMessage } from "../../broker/message.ts"
 import type { Channel } from "../channel.ts"
 import { writeGetOk } from "../delivery-writer.ts"
 import { Subscription } from "../subscription.ts"
+import { consumeReplies } from "./direct-reply.ts"
 import { refuseMethod } from "./refuse.ts"
 import { queueName } from "./queue.ts"
 
@@ -100,13 +101,27 @@ function qos(channel: Channel, args: BasicQos): void {
 function consume(channel: Channel, args: BasicConsume): void {
   const { connection, vhost } = channel
   const name = queueName(channel, args.queue)
-  if (args.consumerTag !== "" && channel.consumers.has(args.consumerTag))
+  if (isReplyQueue(name)) {
+    consumeReplies(channel, args)
+    return
+  }
+  if (args.consumerTag !== "" && channel.isTagUsed(args.consumerTag))
     throw new ProtocolError(530, `attempt to reuse consumer tag '${args.consumerTag}'`)
+  const max = connection.options.maxConsumersPerChannel ?? 0
+  if (max !== 0 && channel.consumers.size >= max)
+    throw new ProtocolError(530, `reached maximum (${max}) of consumers per channel`)
   requireRead(connection.access, "queue", name)
   const queue = vhost.queue(name, connection)
   checkConsumerArguments(vhost.name, name, args.arguments)
-  queue.checkConsumable(args.exclusive)
-  const tag = args.consumerTag === "" ? unusedTag(channel) : args.consumerTag
+  const tag = args.consumerTag === "" ? channel.unusedTag() : args.consumerTag
+  queue.checkConsumer({
+    tag,
+    noAck: args.noAck,
+    exclusive: args.exclusive,
+    arguments: args.arguments,
+    prefetchCount: channel.consumerPrefetch,
+    globalPrefetch: channel.globalPrefetch,
+  })
   const source = channel.newSource(queue)
   const subscription = new Subscription(channel, queue, source, {
     tag,
@@ -123,13 +138,6 @@ function consume(channel: Channel, args: BasicConsume): void {
   queue.addSubscriber(subscription)
 }
 
-function unusedTag(channel: Channel): string {
-  for (;;) {
-    const tag = randomName(channel.connection.broker.random, "amq.ctag-")
-    if (!channel.consumers.has(tag)) return tag
-  }
-}
-
 function priorityOf(args: Table): number {
   return Number(numberOf(args.get("x-priority")) ?? 0)
 }
@@ -137,10 +145,8 @@ function priorityOf(args: Table): number {
 /** An unknown tag is no error. Deliveries that are outstanding stay so. */
 function cancel(channel: Channel, tag: string): void {
   const subscription = channel.consumers.get(tag)
-  if (subscription === undefined) return
-  subscription.cancelled = true
-  channel.forgetConsumer(subscription)
-  subscription.queue.removeSubscriber(subscription)
+  if (subscription !== undefined) channel.cancelConsumer(subscription)
+  else if (channel.replies !== null && channel.replies.tag === tag) channel.endReplies()
 }
 
 /** Used for one basic.get at a time. */
@@ -153,6 +159,7 @@ function get(channel: Channel, args: BasicGet): void {
   const queue = vhost.queue(name, connection)
   // A held reply must come first: then the message is fetched when its turn has come.
   channel.inOrder(() => {
+    queue.touch()
     if (!queue.get(got, args.noAck)) {
       connection.outbox.write(writeBasicGetEmpty(channel.id))
       connection.markTurn()
@@ -161,6 +168,7 @@ function get(channel: Channel, args: BasicGet): void {
     const tag = ++channel.lastDeliveryTag
     if (!args.noAck) channel.addUnacked(tag, channel.getSource(queue), got)
     writeGetOk(connection.outbox, channel.id, connection.frameMax, tag, queue.readyCount, got)
+    got.added = ADDED_NONE
     connection.markTurn()
   })
 }

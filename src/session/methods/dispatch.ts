@@ -1,6 +1,7 @@
 import { ProtocolError } from "../../amqp/errors.ts"
 import { CHANNEL_OPEN, writeChannelOpenOk } from "../../amqp/generated/methods.ts"
 import type { AmqpReader } from "../../amqp/reader.ts"
+import { assert } from "../../util/assert.ts"
 import { Channel } from "../channel.ts"
 import type { Connection } from "../connection.ts"
 import { handleAccess } from "./access.ts"
@@ -45,6 +46,10 @@ export function openChannel(connection: Connection, channelId: number): void {
   const { vhost } = connection
   if (vhost === null)
     throw new ProtocolError(504, "connection is not open", CHANNEL_OPEN >>> 16, 10)
+  const { broker, user } = connection
+  assert(user !== null, "a connection with a vhost has a user")
+  broker.admission.checkChannel(user.name, broker.userLimits.of(user.name))
+  broker.admission.channelOpened(user.name)
   const channel = new Channel(channelId, connection, vhost)
   while (connection.channels.length < channelId) connection.channels.push(undefined)
   connection.channels[channelId] = channel

@@ -16,7 +16,7 @@ import type { ExchangeBind, ExchangeDeclare } from "../../amqp/generated/methods
 import type { AmqpReader } from "../../amqp/reader.ts"
 import { requireConfigure, requireRead, requireWriteTo } from "../../broker/access.ts"
 import { DESTINATION_EXCHANGE } from "../../broker/exchange/destination.ts"
-import { checkExchangeType } from "../../broker/exchange/exchange.ts"
+import { checkExchangeType } from "../../broker/exchange/exchange-type.ts"
 import type { Channel } from "../channel.ts"
 import { refuseMethod } from "./refuse.ts"
 
@@ -57,7 +57,8 @@ function declare(channel: Channel, args: ExchangeDeclare): void {
   if (!args.passive) {
     checkExchangeType(args.type)
     requireConfigure(access, "exchange", args.exchange)
-    const alternate = args.arguments.get("alternate-exchange")
+    const alternate =
+      args.arguments.get("alternate-exchange") ?? args.arguments.get("x-alternate-exchange")
     if (typeof alternate === "string" && !channel.vhost.exchanges.has(args.exchange)) {
       requireRead(access, "exchange", args.exchange)
       requireWriteTo(access, "exchange", alternate)

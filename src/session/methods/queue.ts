@@ -20,8 +20,9 @@ import type { AmqpReader } from "../../amqp/reader.ts"
 import { requireConfigure, requireRead, requireWriteTo } from "../../broker/access.ts"
 import { Refusal } from "../../broker/errors.ts"
 import { DESTINATION_QUEUE } from "../../broker/exchange/destination.ts"
-import type { Queue } from "../../broker/queue/queue.ts"
+import type { MessageQueue } from "../../broker/queue/message-queue.ts"
 import type { Channel } from "../channel.ts"
+import { declareReplyQueue } from "./direct-reply.ts"
 import { refuseMethod } from "./refuse.ts"
 
 /**
@@ -68,19 +69,23 @@ export function queueName(channel: Channel, name: string): string {
 }
 
 function declare(channel: Channel, args: QueueDeclare): void {
+  if (declareReplyQueue(channel, args)) return
   const { vhost, connection } = channel
   const before = vhost.loggedCount
-  let queue: Queue
+  let queue: MessageQueue
   if (args.passive) queue = vhost.queue(args.queue, connection)
   else {
-    if (args.queue !== "") requireConfigure(connection.access, "queue", args.queue)
+    const generatedName = args.queue === "" ? vhost.unusedQueueName() : ""
+    const name = args.queue === "" ? generatedName : args.queue
+    requireConfigure(connection.access, "queue", name)
     const deadLetterExchange = args.arguments.get("x-dead-letter-exchange")
-    if (typeof deadLetterExchange === "string" && !vhost.queues.has(args.queue)) {
-      requireRead(connection.access, "queue", args.queue)
+    if (typeof deadLetterExchange === "string" && !vhost.queues.has(name)) {
+      requireRead(connection.access, "queue", name)
       requireWriteTo(connection.access, "exchange", deadLetterExchange)
     }
-    queue = vhost.declareQueue({ ...args, name: args.queue }, connection)
+    queue = vhost.declareQueue({ ...args, name: args.queue, generatedName }, connection)
   }
+  queue.touch()
   channel.lastQueueName = queue.name
   if (args.nowait) return
   channel.reply(

@@ -7,7 +7,9 @@ import { PROTOCOL_HEADER } from "../../../src/amqp/frames.ts"
 import { EMPTY_TABLE } from "../../../src/amqp/table.ts"
 import { UserStore } from "../../../src/auth/users.ts"
 import { Broker } from "../../../src/broker/broker.ts"
-import type { Queue } from "../../../src/broker/queue/queue.ts"
+import { Queue } from "../../../src/broker/queue/queue.ts"
+import { UserLimits } from "../../../src/broker/limits.ts"
+import { Parameters } from "../../../src/broker/parameters.ts"
 import { Turn } from "../../../src/broker/turn.ts"
 import { Vhost } from "../../../src/broker/vhost.ts"
 import { Connection } from "../../../src/session/connection.ts"
@@ -17,6 +19,8 @@ import type { MessageStore } from "../../../src/storage/message-store.ts"
 import { ManualClock } from "../../../src/util/clock.ts"
 import { silentLogger } from "../../../src/util/logger.ts"
 import { systemRandom } from "../../../src/util/random.ts"
+import { SettledMoves } from "../../../src/broker/settled-moves.ts"
+import { TimerWheel } from "../../../src/util/timer-wheel.ts"
 import { methodFrame, parseMethod, type Frame } from "../../support/wire-frames.ts"
 import { MemoryDocument } from "../auth/memory-document.ts"
 import { FakeTransport } from "./support.ts"
@@ -74,7 +78,16 @@ export class Harness {
     this.transport = options.transport ?? new FakeTransport()
     this.vhost = new Vhost("/", {
       turn: this.turn,
+      clock: this.clock,
+      timers: new TimerWheel(this.clock),
       random: systemRandom,
+      log: silentLogger,
+      openDocument: () => new MemoryDocument(null),
+      settledMoves: new SettledMoves(this.turn, () => false),
+      openDelayStore: () => {
+        throw new Error("no exchange delays here")
+      },
+      openDeliveryCounts: () => assert.fail("no test counts deliveries here"),
       openStore: options.openStore ?? ((queue) => this.#recordingStore(queue)),
       logDefinition: (frame) => {
         if (this.definitionsError !== null) throw this.definitionsError
@@ -83,6 +96,7 @@ export class Harness {
         return true
       },
       failed: false,
+      openStreamStore: () => assert.fail("no streams here"),
       stalled: () => {},
       wentEmpty: () => {},
     })
@@ -92,6 +106,8 @@ export class Harness {
       log: silentLogger,
       turn: this.turn,
       users,
+      userLimits: new UserLimits(new MemoryDocument(null)),
+      globalParameters: new Parameters(new MemoryDocument(null)),
       clusterName: "test",
     })
     this.broker.vhosts.set("/", this.vhost)
@@ -135,7 +151,9 @@ export class Harness {
   /** A durable queue. */
   declare(name: string): Queue {
     const flags = { durable: true, exclusive: false, autoDelete: false, arguments: EMPTY_TABLE }
-    return this.vhost.declareQueue({ name, ...flags }, null)
+    const queue = this.vhost.declareQueue({ name, ...flags }, null)
+    assert.ok(queue instanceof Queue)
+    return queue
   }
 
   /** One chunk from the socket, in memory of its own. */
