@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { EMPTY_TABLE } from "../../src/amqp/table.ts"
+import { EMPTY_TABLE, tableFromPlain } from "../../src/amqp/table.ts"
+import { encodeTableEntries } from "../../src/amqp/table-codec.ts"
 import {
   DESTINATION_QUEUE,
   RouteTargets,
@@ -12,6 +13,8 @@ import {
 } from "../../src/broker/exchange/destination.ts"
 import { Exchange } from "../../src/broker/exchange/exchange.ts"
 import { Router } from "../../src/broker/exchange/route.ts"
+import { hasRoutingHeaders } from "../../src/broker/exchange/routing-headers.ts"
+import { Chunk } from "../../src/util/bytes.ts"
 
 function bytesPerOperation(operationCount: number, run: () => void): number {
   assert.ok(globalThis.gc !== undefined, "run with --expose-gc")
@@ -59,3 +62,31 @@ for (const type of ["direct", "fanout"])
     assert.equal(count, 20 * 70_000)
     assert.ok(bytes < 1, `${bytes.toFixed(2)} bytes per message`)
   })
+
+test("choosing a destination by a consistent hash allocates nothing", () => {
+  for (const queueCount of [5, 50]) {
+    const exchange = createExchange("x-consistent-hash")
+    for (let i = 0; i < queueCount; i++)
+      exchange.bindings.add(createQueue(`q${i}`), String(1 + (i % 2)), EMPTY_TABLE)
+    const targets = new RouteTargets()
+    let count = 0
+    const bytes = bytesPerOperation(100_000, () => {
+      targets.begin()
+      exchange.bindings.match("order.4711", null, targets)
+      count += targets.queueCount
+    })
+    assert.equal(count, 120_000)
+    assert.ok(bytes < 1, `${bytes.toFixed(2)} bytes per message with ${queueCount} queues`)
+  }
+})
+
+test("looking for CC and BCC allocates nothing", () => {
+  const headers = encodeTableEntries(tableFromPlain({ one: 1, two: "2", CCC: [1], list: ["CC"] }))
+  const chunk = new Chunk(headers)
+  let found = 0
+  const bytes = bytesPerOperation(200_000, () => {
+    if (hasRoutingHeaders(chunk, 0, headers.length)) found++
+  })
+  assert.equal(found, 0)
+  assert.ok(bytes < 1, `${bytes.toFixed(2)} bytes per message`)
+})

@@ -212,6 +212,12 @@ test("nothing that a client sends disturbs the broker", async () => {
   await checkHealth()
   console.log(`fuzz: ${String(cases)} sessions, closed with ${inspect(closeCodes)}`)
   await eventually(() => assert.ok(openFileCount() <= filesBefore, "sockets or files stay open"))
+  const { admission, vhosts } = broker.broker
+  await eventually(() => {
+    assert.equal(admission.connectionCount, 0, "connections that are gone still count")
+    assert.equal(admission.channelsOfUser("guest"), 0, "channels that are gone still count")
+    assert.equal(vhosts.get("/")?.replies.size, 0, "requesters that are gone are still known")
+  })
   const growth = (await heapUsed()) - heapBefore
   assert.ok(growth < HEAP_GROWTH_MAX_BYTES, `the heap grew by ${String(growth)} bytes`)
 })

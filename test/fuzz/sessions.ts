@@ -28,6 +28,8 @@ export const HANDSHAKE: readonly Buffer[] = [
   methodFrame("connection.open", 0, { vhost: "/" }),
 ]
 
+const REPLIES = "amq.rabbitmq.reply-to"
+
 const open = methodFrame("channel.open", 1)
 const exclusive = methodFrame("queue.declare", 1, { queue: "", exclusive: true })
 
@@ -92,5 +94,34 @@ export const SESSIONS: readonly (readonly Buffer[])[] = [
     methodFrame("connection.update-secret", 0, { newSecret: Buffer.from("s"), reason: "r" }),
     methodFrame("channel.close-ok", 2),
     methodFrame("connection.close", 0, { replyCode: 200, replyText: "done" }),
+  ],
+  [
+    open,
+    methodFrame("basic.consume", 1, { queue: REPLIES, consumerTag: "r", noAck: true }),
+    methodFrame("queue.declare", 1, { queue: REPLIES, passive: true }),
+    // Nobody gets the request: the name in it would differ from run to run.
+    encodePublish(1, {
+      routingKey: "nobody",
+      properties: { replyTo: REPLIES, expiration: "1000", userId: "guest", correlationId: "1" },
+      body: Buffer.from("request"),
+    }),
+    encodePublish(1, { routingKey: `${REPLIES}.gone`, mandatory: true, body: Buffer.from("late") }),
+    methodFrame("queue.declare", 1, {
+      queue: "fuzz.limited",
+      exclusive: true,
+      arguments: tableFromPlain({ "x-consumer-timeout": 1000, "x-max-length": 2 }),
+    }),
+    encodePublish(1, {
+      routingKey: "nobody",
+      mandatory: true,
+      properties: {
+        headers: tableFromPlain({ CC: ["fuzz.limited", "nobody"], BCC: ["fuzz.limited"], x: 1 }),
+      },
+      body: Buffer.from("copied"),
+    }),
+    methodFrame("basic.get", 1, { queue: "fuzz.limited" }),
+    methodFrame("basic.nack", 1, { deliveryTag: 1, requeue: true }),
+    methodFrame("queue.delete", 1, { queue: "fuzz.limited" }),
+    methodFrame("basic.cancel", 1, { consumerTag: "r" }),
   ],
 ]

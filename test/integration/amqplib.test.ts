@@ -75,6 +75,7 @@ describe("connecting", () => {
       "consumer_cancel_notify",
       "connection.blocked",
       "per_consumer_qos",
+      "direct_reply_to",
     ])
       assert.equal(Reflect.get(Object(properties.capabilities), name), true, name)
   })

@@ -35,7 +35,26 @@ async function runProgram(name: string, code: string): Promise<string> {
   return output
 }
 
-for (const path of ["README.md", "docs/getting-started.md", "docs/embedding.md"])
+const PAGES = [
+  "README.md",
+  "docs/consumer-timeout.md",
+  "docs/consumers.md",
+  "docs/dead-lettering.md",
+  "docs/delayed-messages.md",
+  "docs/direct-reply-to.md",
+  "docs/embedding.md",
+  "docs/exchanges.md",
+  "docs/getting-started.md",
+  "docs/length-limits.md",
+  "docs/limits.md",
+  "docs/policies.md",
+  "docs/priority-queues.md",
+  "docs/queue-types.md",
+  "docs/streams.md",
+  "docs/ttl.md",
+]
+
+for (const path of PAGES)
   test(`the programs in ${path} work`, async () => {
     const broker = await startBroker({ amqp: { host: "127.0.0.1", port: 0 } })
     const blocks = programs(path)

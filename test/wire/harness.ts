@@ -4,7 +4,9 @@
  */
 import assert from "node:assert/strict"
 import { test } from "node:test"
+import type { Vhost } from "../../src/broker/vhost.ts"
 import { ManualClock } from "../../src/util/clock.ts"
+import type { Broker } from "../../src/broker/broker.ts"
 import { startBroker } from "../../src/server/start-broker.ts"
 import type { PublishOptions } from "../../src/amqp/content.ts"
 import { tableFromPlain, type PlainRecord } from "../../src/amqp/table.ts"
@@ -19,8 +21,12 @@ export interface WireTest {
   channel(count?: number): Promise<WireClient>
   /** Stops the broker in order and starts one on the same disk, which the test's options must hold. */
   restart(): Promise<void>
+  /** The vhost `/` of the running broker: policies, limits and what else has no method of the protocol. */
+  readonly vhost: Vhost
   /** Stops the broker while clients are connected. */
   shutDown(): Promise<void>
+  /** For what no client can set or see. */
+  broker(): Broker
 }
 
 const LISTEN = { amqp: { host: "127.0.0.1", port: 0 } }
@@ -55,7 +61,13 @@ export function wireTest(
         await stop()
         broker = await startBroker({ ...options, ...LISTEN })
       },
+      get vhost() {
+        const vhost = broker.broker.vhosts.get("/")
+        assert.ok(vhost !== undefined)
+        return vhost
+      },
       shutDown: () => broker.close(),
+      broker: () => broker.broker,
     }
     try {
       await body(wire)
