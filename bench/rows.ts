@@ -5,6 +5,12 @@
  */
 import { askProbe, measureLoad, pause, settledRss, withStub } from "./bench.ts"
 import type { Bench, Measurement, Row } from "./bench.ts"
+import { DELAYED_ROWS } from "./features/delayed.ts"
+import { EXCHANGES_ROWS } from "./features/exchanges.ts"
+import { POLICIES_ROWS } from "./features/policies.ts"
+import { QUEUES_ROWS } from "./features/queues.ts"
+import { RPC_ROWS } from "./features/rpc.ts"
+import { STREAMS_ROWS } from "./features/streams.ts"
 import { runLoad, startLoad } from "./load.ts"
 import type { LoadResult } from "./load.ts"
 
@@ -303,4 +309,10 @@ export const ROWS: readonly Row[] = [
   latency,
   bindRow("bindings to amq.direct, durable, no-sync", 1, 20_000),
   bindRow("bindings to amq.direct, transient", 0, 40_000),
+  ...EXCHANGES_ROWS,
+  ...POLICIES_ROWS,
+  ...STREAMS_ROWS,
+  ...RPC_ROWS,
+  ...DELAYED_ROWS,
+  ...QUEUES_ROWS,
 ]

@@ -10,12 +10,13 @@
 //   flow     -P producers -C consumers -s body-bytes -q queue [-Q queues] [-d durable] [-m persistent]
 //            [-c confirm-window] [-a prefetch, 0 = auto-ack] [-b acks-per-batch] [-r messages/s each]
 //            [-e exchange] [-k routing-key]
+//            [-S stream, needs -a] [-O offsets]   consumer i reads the stream from offset i * offsets on
 //   ping     -n connections -s body-bytes [-d 1 -m 1]   publish with confirm, wait, repeat, on each
 //   idle     -n connections    open a connection with a channel each, print "ready", hold for -t seconds
 //   declare  -n queues [-d 1]  one after the other
 //   bind     -n bindings [-d 1]  of one queue to amq.direct, one after the other
 //   fill     -n messages -s body-bytes -q queue   publish exactly n and wait until the queue has them
-//   drain    -n messages -q queue   consume exactly n, auto-ack
+//   drain    -n messages -q queue   consume exactly n, auto-ack, or with -a
 //   spread   -n queues -P connections -r messages/s in all   a consumer on each queue, latency
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -35,7 +36,7 @@
 static const char *host = "127.0.0.1", *user = "guest", *pass = "guest", *vhost = "/",
                   *qname = "load", *exch = "", *rkey = NULL;
 static int port = 5672, P = 1, C = 1, size = 16, queues = 1, durable = 0, persistent = 0,
-           window_ = 0, prefetch = 0, n = 100, ackbatch = 100;
+           window_ = 0, prefetch = 0, n = 100, ackbatch = 100, stream = 0, offsets = 0;
 static double secs = 5, rate = 0;
 static volatile long published, consumed, confirmed, returned;
 static volatile int stop_;
@@ -227,8 +228,16 @@ static void declare(Conn *c, const char *q) {
   p16(&o, 10);
   p16(&o, 0);
   ps(&o, q);
-  p8(&o, durable ? 2 : 0);
-  p32(&o, 0);
+  p8(&o, durable || stream ? 2 : 0);
+  if (stream) {
+    p32(&o, 24);
+    ps(&o, "x-queue-type");
+    p8(&o, 'S');
+    p32(&o, 6);
+    memcpy(o.b + o.n, "stream", 6);
+    o.n += 6;
+  } else
+    p32(&o, 0);
   fend(&o);
   wall(c->s, t, o.n);
   rmethod(c);
@@ -370,7 +379,13 @@ static void *consumer(void *arg) {
   ps(&o, q);
   ps(&o, "c");
   p8(&o, prefetch ? 0 : 2);
-  p32(&o, 0);
+  if (stream) {
+    p32(&o, 25);
+    ps(&o, "x-stream-offset");
+    p8(&o, 'l');
+    p64(&o, (uint64_t)id * (uint64_t)offsets);
+  } else
+    p32(&o, 0);
   fend(&o);
   wall(c->s, t, o.n);
   size_t cap = 4 << 20, have = 0;
@@ -640,7 +655,7 @@ static void ping(void) {
 }
 int main(int argc, char **argv) {
   int o;
-  while ((o = getopt(argc, argv, "+h:p:u:w:v:t:P:C:s:q:Q:d:m:c:a:r:e:k:n:b:")) != -1) switch (o) {
+  while ((o = getopt(argc, argv, "+h:p:u:w:v:t:P:C:s:q:Q:d:m:c:a:r:e:k:n:b:S:O:")) != -1) switch (o) {
     case 'h':
       host = optarg;
       break;
@@ -700,6 +715,12 @@ int main(int argc, char **argv) {
       break;
     case 'n':
       n = atoi(optarg);
+      break;
+    case 'S':
+      stream = atoi(optarg);
+      break;
+    case 'O':
+      offsets = atoi(optarg);
       break;
     default:
       return 2;

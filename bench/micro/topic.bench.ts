@@ -11,7 +11,8 @@ import {
   RouteTargets,
   type Destination,
 } from "../../src/broker/exchange/destination.ts"
-import { createBindingTable, Exchange } from "../../src/broker/exchange/exchange.ts"
+import { Exchange } from "../../src/broker/exchange/exchange.ts"
+import { createBindingTable } from "../../src/broker/exchange/exchange-type.ts"
 import { Router } from "../../src/broker/exchange/route.ts"
 import { createRandom } from "../../test/support/seed.ts"
 
