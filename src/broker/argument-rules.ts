@@ -99,6 +99,18 @@ export const DEDUPLICATION_RULES: ReadonlyMap<string, Rule> = new Map<string, Ru
   ["x-deduplication-header", text],
 ])
 
+/** All that change an exchange of some type. */
+export const EXCHANGE_ARGUMENTS: readonly string[] = [
+  "alternate-exchange",
+  "x-alternate-exchange",
+  "x-delayed-type",
+  "x-delayed-exchange",
+  "hash-header",
+  "hash-property",
+  "x-hash-on",
+  ...DEDUPLICATION_RULES.keys(),
+]
+
 /** In the order in which RabbitMQ checks. */
 export const QUEUE_RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["x-expires", positiveTime],

@@ -8,6 +8,7 @@ import {
 import {
   CONSUMER_RULES,
   DEDUPLICATION_RULES,
+  EXCHANGE_ARGUMENTS,
   NOT_ON_QUORUM,
   NOT_ON_STREAM,
   QUEUE_RULES,
@@ -94,8 +95,8 @@ export function checkConsumerArguments(vhostName: string, queueName: string, arg
 export type AdoptMismatch = ((refusal: Refusal) => void) | null
 
 /**
- * Throws Refusal at the first difference. All arguments count, also those without effect; they compare
- * by value, so 10 equals 10.0.
+ * Throws Refusal at the first difference. Arguments that some queue type knows count, also where they
+ * have no effect; they compare by value, so 10 equals 10.0. Those that nobody knows do not count.
  *
  * Adopting lets differing arguments pass, but nothing by which a client would misunderstand the queue: how
  * long it lives, and whether it is a stream.
@@ -111,7 +112,7 @@ export function checkQueueEquivalence(
   compare("auto_delete", subject, current.autoDelete, received.autoDelete)
   const isStream = queueTypeOf(current.arguments) === "stream"
   const isSameKind = isStream === (queueTypeOf(received.arguments) === "stream")
-  compareTables(subject, current.arguments, received.arguments, isSameKind ? adopt : null)
+  compareArguments(subject, QUEUE_RULES.keys(), current, received, isSameKind ? adopt : null)
 }
 
 /** Throws Refusal at the first difference. */
@@ -126,7 +127,7 @@ export function checkExchangeEquivalence(
   compare("durable", subject, current.durable, received.durable)
   compare("auto_delete", subject, current.autoDelete, received.autoDelete)
   compare("internal", subject, current.internal, received.internal)
-  compareTables(subject, current.arguments, received.arguments, adopt)
+  compareArguments(subject, EXCHANGE_ARGUMENTS, current, received, adopt)
 }
 
 function checkArguments(args: Table, rules: ReadonlyMap<string, Rule>, subject: string): void {
@@ -163,13 +164,16 @@ function compare(
   if (current !== received) throw inequivalent(name, subject, `'${received}'`, `'${current}'`)
 }
 
-function compareTables(
+/** Of the arguments with these names; the first difference counts. */
+function compareArguments(
   subject: string,
-  current: Table,
-  received: Table,
+  names: Iterable<string>,
+  { arguments: current }: QueueAttributes,
+  { arguments: received }: QueueAttributes,
   adopt: AdoptMismatch,
 ): void {
-  for (const name of new Set([...current.keys(), ...received.keys()])) {
+  if (current.size === 0 && received.size === 0) return
+  for (const name of names) {
     const difference = argumentDifference(
       name,
       subject,

@@ -68,6 +68,8 @@ export class Turn {
   #restLoops = 0
   /** Rounds of the event loop in which there was something to do. */
   loopCount = 0
+  /** Turns so far, the present one included. */
+  runCount = 0
   #backlogLoop = -2
   #scheduled = false
   #running = false
@@ -183,6 +185,7 @@ export class Turn {
   run(): void {
     if (this.#running) return
     this.#running = true
+    this.runCount++
     this.#inputBytes = 0
     this.#inputChunks = 0
     try {

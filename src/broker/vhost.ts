@@ -50,6 +50,7 @@ import { QUEUE_FAILED, QUEUE_REJECTED, QUEUE_TOOK } from "./queue/message-queue.
 import type { MessageQueue } from "./queue/message-queue.ts"
 import { Queue } from "./queue/queue.ts"
 import type { QueueContext, QueueProperties } from "./queue/queue.ts"
+import { BurialBudget } from "./queue/burial-budget.ts"
 import { UnexaminedQueues } from "./queue/unexamined-queues.ts"
 import type { SettledMoves } from "./settled-moves.ts"
 import { Stream } from "./stream/stream.ts"
@@ -120,6 +121,7 @@ export class Vhost
   readonly log: Logger
   readonly settledMoves: SettledMoves
   readonly deadLetters: DeadLetters
+  readonly burials: BurialBudget
   readonly #unexamined: UnexaminedQueues
   /** Exchanges that have bindings to a destination, so that its deletion need not ask all of them. */
   readonly #sourcesOf = new Map<Destination, Set<Exchange>>()
@@ -141,6 +143,7 @@ export class Vhost
     this.log = context.log
     this.settledMoves = context.settledMoves
     this.deadLetters = new DeadLetters(this)
+    this.burials = new BurialBudget(context.turn)
     this.#unexamined = new UnexaminedQueues(context.timers)
     this.replies = new DirectReplies(context.random)
     this.limits = new VhostLimits(context.openDocument("limits.json", "object"))
@@ -241,9 +244,9 @@ export class Vhost
   /** Returns the exchange, new or as it is. Throws Refusal if it differs or may not be made. */
   declareExchange(request: ExchangeDeclaration): Exchange {
     const { name } = request
-    if (request.passive) return this.exchange(name)
-    checkExchangeType(request.type)
+    if (!request.passive) checkExchangeType(request.type)
     if (name === "") throw defaultExchangeRefused()
+    if (request.passive) return this.exchange(name)
     const existing = this.exchanges.get(name)
     if (existing !== undefined) {
       checkExchangeEquivalence(this.name, existing, request, this.#adoptMismatch)

@@ -103,6 +103,26 @@ wireTest("passive declare finds or misses, and compares nothing", async (wire) =
   })
 })
 
+wireTest("the default exchange cannot be declared, not even passively", async (wire) => {
+  const client = await wire.channel()
+  client.send("exchange.declare", 1, { exchange: "", type: "direct", passive: true })
+  await client.expectChannelClose(1, {
+    code: 403,
+    text: "ACCESS_REFUSED - operation not permitted on the default exchange",
+    method: "exchange.declare",
+  })
+})
+
+wireTest("arguments that nobody knows may differ", async (wire) => {
+  const client = await wire.channel()
+  for (const value of ["a", "b"])
+    await client.call("exchange.declare", 1, {
+      exchange: "x",
+      type: "direct",
+      arguments: table({ "nobody-knows": value }),
+    })
+})
+
 const REFUSALS = [
   {
     exchange: "x",

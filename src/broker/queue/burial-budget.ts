@@ -1,37 +1,37 @@
 /**
- * How many dead messages all queues of a vhost together may deal with in one round of the event loop. A
- * thousand queues whose messages expire at the same moment must not keep everybody else waiting; what
- * is left over is for the next round.
+ * How many dead messages all queues of a vhost together may deal with in one turn. A thousand queues
+ * whose messages expire at the same moment must not keep everybody else waiting; what is left over is
+ * for the next turn.
  */
-const PER_ROUND = 4096
-/** Each queue gets on. */
-const PER_CALL_MIN = 8
+const PER_TURN = 4096
+/** To look at a head may be to read a file: as much as so many messages. */
+const LOOK_COST = 40
 
 /** The turn as it is seen here. */
-export interface Rounds {
-  readonly loopCount: number
+export interface Turns {
+  readonly runCount: number
 }
 
 export class BurialBudget {
-  readonly #rounds: Rounds
-  #round = -1
-  #left = PER_ROUND
+  readonly #turns: Turns
+  #turn = -1
+  #left = PER_TURN
 
-  constructor(rounds: Rounds) {
-    this.#rounds = rounds
+  constructor(turns: Turns) {
+    this.#turns = turns
   }
 
-  /** How many of `wanted` there may be now; at least some. */
+  /** How many of `wanted` there may be now; 0 if the queue has to wait for the next turn. */
   grant(wanted: number): number {
-    const { loopCount } = this.#rounds
-    if (loopCount !== this.#round) {
-      this.#round = loopCount
-      this.#left = PER_ROUND
+    const { runCount } = this.#turns
+    if (runCount !== this.#turn) {
+      this.#turn = runCount
+      this.#left = PER_TURN
     }
-    return Math.min(wanted, Math.max(PER_CALL_MIN, this.#left))
+    return Math.max(0, Math.min(wanted, this.#left))
   }
 
   use(count: number): void {
-    this.#left -= count
+    this.#left -= count + LOOK_COST
   }
 }

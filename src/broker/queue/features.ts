@@ -23,7 +23,7 @@ import type { Queue, QueueContext } from "./queue.ts"
  * is left goes on in the next turn (dropExpired and enforceLimit return true).
  */
 
-/** Dead messages per turn: with dead letters, some milliseconds. */
+/** Dead messages of one queue per turn: with dead letters, about a millisecond. */
 const SLICE = 1024
 /** Messages handed out at once when one arrives that cannot wait for the end of the turn. */
 const ARRIVAL_BATCH = 64
@@ -59,6 +59,8 @@ export class QueueFeatures {
   #isOverflowDue = false
   /** A message has just come and is offered to consumers: one that lives for 0 ms is not late yet. */
   #isArriving = false
+  /** What follows from it is not left to the queue's turn. */
+  #isAtOnce = false
   readonly #queue: Queue
   readonly #context: QueueContext
 
@@ -242,10 +244,12 @@ export class QueueFeatures {
       queue.mark()
       return
     }
+    this.#isAtOnce = true
     this.#isArriving = true
     const hasMore = queue.deliver(ARRIVAL_BATCH)
     this.#isArriving = false
     if (this.dropExpired() || hasMore) queue.mark()
+    this.#isAtOnce = false
   }
 
   #hasRoomFor(message: IncomingMessage, limit: LengthLimit): boolean {
@@ -351,7 +355,7 @@ export class QueueFeatures {
 
   // ---- the queue's turn
 
-  /** Expired heads leave. True if there are more than one slice of them. */
+  /** Expired heads leave. True if there are more than may leave in this turn. */
   dropExpired(): boolean {
     const { store } = this.#queue
     if (store === null || !this.#isLate(this.#nextDueMs)) return false
@@ -359,22 +363,33 @@ export class QueueFeatures {
       this.#setDue(Infinity)
       return false
     }
-    let left = SLICE
+    const { burials } = this.#context
+    const granted = this.#grant()
+    if (granted === 0) return true
+    const left = this.#dropLate(store, granted)
+    burials.use(granted - left)
+    if (left < granted && store.readyCount === 0) this.#context.wentEmpty(this.#queue)
+    return left === 0
+  }
+
+  /** Up to `left` of them; returns how many there might have been more. Sets the time of the next one. */
+  #dropLate(store: QueueStore, granted: number): number {
+    let left = granted
     let nextDueMs = Infinity
     const isLevelled = this.#maxPriority > 0
     let level = isLevelled ? store.nextLevel(LEVELS) : 0
     while (level >= 0 && store.readyCount > 0) {
-      if (left === 0) return true
+      if (left === 0) return 0
       const hasHead = isLevelled ? store.peekLevel(level, dead) : store.peek(dead)
       if (!hasHead) {
         this.#noteStall(store)
-        return false
+        return left
       }
       const dueMs = dueOf(dead, this.#ttlMs)
       if (this.#isLate(dueMs)) {
-        if (!this.#buryHead(store, isLevelled ? level : -1, "expired")) return false
+        if (!this.#buryHead(store, isLevelled ? level : -1, "expired")) return left
         left--
-        // The level may be empty now: looking for it below itself and one more finds it if it is not.
+        // The level may be empty now: looking below the one above it finds it if it is not.
         if (isLevelled) level = store.nextLevel(level + 1)
         continue
       }
@@ -382,24 +397,36 @@ export class QueueFeatures {
       level = isLevelled ? store.nextLevel(level) : -1
     }
     this.#setDue(nextDueMs)
-    if (left < SLICE && store.readyCount === 0) this.#context.wentEmpty(this.#queue)
-    return false
+    return Math.max(left, 1) // All are looked at, even if the last one was the last that was granted.
   }
 
-  /** Heads leave until the queue is as short as it must be. True if there is more than one slice to do. */
+  /** Heads leave until the queue is as short as it must be. True if there are more than may leave now. */
   #enforceLimit(): boolean {
     const limit = this.#limit
     const { store } = this.#queue
     if (!this.#isOverflowDue || store === null) return false
-    if (limit !== null && limit.dropsHead)
-      for (let left = SLICE; limit.isExceeded(store.readyCount, store.readyBytes); left--) {
-        if (left === 0) return true
-        if (!this.#buryHead(store, -1, "maxlen")) return false
-        this.#nextDueMs = UNKNOWN
-        if (store.readyCount === 0) this.#context.wentEmpty(this.#queue)
+    if (limit !== null && limit.dropsHead) {
+      const { burials } = this.#context
+      const granted = this.#grant()
+      let left = granted
+      let isStuck = false
+      while (left > 0 && !isStuck && limit.isExceeded(store.readyCount, store.readyBytes)) {
+        isStuck = !this.#buryHead(store, -1, "maxlen")
+        left--
       }
+      if (granted > 0) burials.use(granted - left)
+      if (left < granted && !isStuck) this.#nextDueMs = UNKNOWN
+      if (left < granted && store.readyCount === 0) this.#context.wentEmpty(this.#queue)
+      if (isStuck) return false
+      if (limit.isExceeded(store.readyCount, store.readyBytes)) return true
+    }
     this.#isOverflowDue = false
     return false
+  }
+
+  /** What follows from an arrival is done with it; the rest waits its turn. */
+  #grant(): number {
+    return this.#isAtOnce ? ARRIVAL_BATCH : this.#context.burials.grant(SLICE)
   }
 
   /** The counts are right and nothing can be read: the disk does not answer at present. */

@@ -12,6 +12,7 @@ import { Refusal } from "../errors.ts"
 import { queueTypeOf } from "../queue-type.ts"
 import { PLAIN_QUEUE, type QueueSettings } from "../settings.ts"
 import type { Turn } from "../turn.ts"
+import type { BurialBudget } from "./burial-budget.ts"
 import { Dispatcher } from "./dispatcher.ts"
 import { QueueFeatures } from "./features.ts"
 import { QUEUE_FAILED, QUEUE_TOOK } from "./message-queue.ts"
@@ -31,6 +32,7 @@ export interface QueueContext {
   readonly clock: Clock
   readonly timers: TimerWheel
   readonly deadLetters: DeadLetters
+  readonly burials: BurialBudget
   openStore(queue: Queue): QueueStore
   openDeliveryCounts(queue: Queue): DeliveryCounts
   /** The last consumer of an auto-delete queue has left. */

@@ -53,7 +53,7 @@ export interface StreamReaderInfo {
 const CURSOR_BATCH_MAX = 256
 /** A consumer is asked for its capacity once in so many bytes. */
 const CAPACITY_BYTES = 32 << 10
-/** Bytes that a stream hands out before the other queues have their turn. */
+/** Bytes that a stream reads and checks before the other queues have their turn. */
 const TURN_BYTES_MAX = 4 << 20
 
 /** An idle stream looks for messages that are too old at least this often. */
@@ -297,7 +297,9 @@ export class Stream implements MessageQueue {
       const cursor = ready.shift()
       if (cursor === undefined || cursor.isRemoved) continue
       const isSole = ready.size === 0
+      const { checkedBytes } = store
       left -= this.#serve(cursor, isSole ? left : Math.min(left, CURSOR_BATCH_MAX))
+      this.#turnBytes -= store.checkedBytes - checkedBytes
     }
     return ready.size > 0
   }
@@ -320,7 +322,7 @@ export class Stream implements MessageQueue {
       return 1
     }
     let read = 0
-    while (read < budget) {
+    while (read < budget && this.#turnBytes > 0) {
       if (!subscriber.hasCapacity()) {
         subscriber.parked = true
         return read
@@ -338,10 +340,10 @@ export class Stream implements MessageQueue {
         // What is alike but for the body is wanted or not in one go, and goes out in one call.
         const count = 1 + reader.skipRepeats(delivered, Math.min(room, budget - read) - 1)
         read += count
-        if (!isWanted) continue
-        credit -= count
         bytes -= count * delivered.size
         this.#turnBytes -= count * delivered.size
+        if (!isWanted) continue
+        credit -= count
         this.#hand(cursor, count)
       }
     }

@@ -73,6 +73,8 @@ export class StreamStore implements DirtyStore, BufferHolder, StreamSource {
   /** The disk refuses: nothing can be appended until a later write() succeeds. */
   failed = false
   lastError: StorageError | null = null
+  /** Bytes of segments that were checked, since open(). */
+  checkedBytes = 0
   /** Messages that turned out to be damaged, since open(). */
   lostCount = 0
   readonly consumerOffsets: ConsumerOffsets
@@ -249,7 +251,8 @@ export class StreamStore implements DirtyStore, BufferHolder, StreamSource {
   #seal(): void {
     const last = this.segments.at(-1)
     const number = String(this.#nextNumber)
-    if (!this.#firstOffsets.entries.has(number)) this.#firstOffsets.set(number, this.nextOffset)
+    if (this.#firstOffsets.entries.get(number) !== this.nextOffset)
+      this.#firstOffsets.set(number, this.nextOffset)
     this.#firstOffsets.write()
     this.#firstOffsets.touch()
     this.#mustSeal = false
@@ -565,6 +568,7 @@ export class StreamStore implements DirtyStore, BufferHolder, StreamSource {
 
   verify(segment: StreamSegment): void {
     const { file } = segment
+    this.checkedBytes += file.size
     const found = verifySegment(this.#context, this.#name, file, 0)
     requireHoles(this.#context, segment, found.skips)
     file.unverified = false
@@ -603,6 +607,8 @@ export class StreamStore implements DirtyStore, BufferHolder, StreamSource {
   #sealIfActive(segment: StreamSegment): void {
     if (this.#tail.segment !== segment.file || segment.file.sealed) return
     this.#mustSeal = true
+    this.#tail.mustRoll = true
+    this.#tail.limit = 0
     this.#noteChange()
   }
 
@@ -649,6 +655,8 @@ export class StreamStore implements DirtyStore, BufferHolder, StreamSource {
     for (const key of this.#firstOffsets.entries.keys()) number = Math.max(number, Number(key))
     for (const file of files) {
       const known = this.#firstOffsets.entries.get(String(file.number)) ?? -1
+      const before = this.segments.at(-1)
+      if (known < 0 && before !== undefined && !before.file.unverified) this.#countLost(before)
       const segment = new StreamSegment(file, Math.max(known, this.nextOffset))
       if (segment.firstOffset !== known)
         this.#firstOffsets.set(String(file.number), segment.firstOffset)
@@ -668,7 +676,10 @@ export class StreamStore implements DirtyStore, BufferHolder, StreamSource {
         this.#firstOffsets.entries.get(String(number)) ?? 0,
       )
       if (last !== undefined) last.file.sealed = true
-    } else if (last !== undefined && report.scannedCount > 0) this.#countLost(last)
+    } else if (last !== undefined && report.scannedCount > 0 && this.#countLost(last)) {
+      this.#mustSeal = true
+      this.#noteChange()
+    }
     if (last !== undefined && !last.file.sealed) this.#tail.begin(last.file)
     return report
   }
@@ -685,17 +696,20 @@ export class StreamStore implements DirtyStore, BufferHolder, StreamSource {
     }
   }
 
-  /** Messages in damaged ranges of the last segment keep their offsets. */
-  #countLost(last: StreamSegment): void {
+  /**
+   * Messages in damaged ranges keep their offsets, also of a segment behind which nothing says where the
+   * next one begins. True if there are any.
+   */
+  #countLost(segment: StreamSegment): boolean {
     try {
-      const { nextOffset } = buildIndex(this.#context, last)
-      this.cache.noteIndex(last)
-      if (nextOffset <= this.nextOffset) return
+      const { nextOffset } = buildIndex(this.#context, segment)
+      this.cache.noteIndex(segment)
+      if (nextOffset <= this.nextOffset) return false
       this.nextOffset = nextOffset
-      this.#mustSeal = true
-      this.#noteChange()
+      return true
     } catch (error) {
-      this.noteFailure(last, error)
+      this.noteFailure(segment, error)
+      return false
     }
   }
 

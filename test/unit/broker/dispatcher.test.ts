@@ -271,10 +271,10 @@ test("an active consumer without room keeps its place, and loses it when it leav
 test("whoever comes and goes, the oldest that is left is active", () => {
   const step = fc.record({ isAdd: fc.boolean(), at: fc.nat(5), credit: fc.nat(3) })
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 60 }), (list) => {
       const dispatcher = new Dispatcher(true)
       const present: FakeSubscriber[] = []
-      for (const [index, { isAdd, at, credit }] of steps.entries()) {
+      for (const [index, { isAdd, at, credit }] of list.entries()) {
         if (isAdd) {
           const added = new FakeSubscriber(String(index), at, credit)
           present.push(added)

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import { encodeProperties } from "../../../../src/amqp/properties.ts"
+import { BurialBudget } from "../../../../src/broker/queue/burial-budget.ts"
 import { expirationOf, HeadTimer, priorityOf } from "../../../../src/broker/queue/expiry.ts"
 import { QueueLease } from "../../../../src/broker/queue/lease.ts"
 import { LengthLimit } from "../../../../src/broker/queue/limits.ts"
@@ -93,4 +94,22 @@ test("a few queues are examined at once, many by and by, and each one time", () 
   assert.ok([...counts.values()].every((count) => count === 1))
   unexamined.addFirst(queues[0]!)
   assert.equal(counts.get(queues[0]!), 2)
+})
+
+test("queues share what may be buried in a turn", () => {
+  const turns = { runCount: 1 }
+  const budget = new BurialBudget(turns)
+  let total = 0
+  for (let queue = 0; queue < 10; queue++) {
+    const granted = budget.grant(1024)
+    if (granted > 0) budget.use(granted)
+    total += granted
+  }
+  assert.ok(total < 5000)
+  assert.equal(budget.grant(3), 0)
+  turns.runCount++
+  assert.equal(budget.grant(1024), 1024)
+  let looks = 0
+  for (; budget.grant(1) > 0; looks++) budget.use(0)
+  assert.ok(looks > 10 && looks < 200, "looking is not free")
 })

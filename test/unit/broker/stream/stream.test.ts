@@ -268,3 +268,14 @@ test("a disk that does not give a message holds up its reader only, until it doe
   assert.deepEqual(old.offsets, range(0, 62))
   assert.deepEqual(middle.offsets, range(33, 62))
 })
+
+test("a consumer that wants none of the large messages leaves the turn to others", () => {
+  const world = new StreamWorld()
+  const size = 512 << 10
+  for (let i = 0; i < 40; i++) world.publish("x".repeat(size))
+  world.turns()
+  world.consume("o", { "x-stream-filter": "none", "x-stream-offset": "first" })
+  assert.ok(world.stream.deliver(4096))
+  const [{ offset } = { offset: 0 }] = world.stream.readers()
+  assert.ok(offset > 0 && offset <= 10, `${String(offset * size)} bytes in one turn`)
+})
