@@ -6,9 +6,9 @@ import { AuthError } from "./errors.ts"
  * means `^$`. Operators write them in PCRE, so what JavaScript reads differently is translated or
  * refused, never silently misunderstood.
  *
- * A pattern can take exponential time (`(a+)+$`). Its length is bounded, and a pattern with more than
- * a few repetitions runs under a watchdog: past TEST_MS_MAX it counts as no match. That costs 0.2 ms
- * a test (against 0.0002), so callers keep the verdicts (permissions.ts).
+ * A pattern can take exponential time (`(a+)+$`, `(a|a)(a|a)(a|a)…`). Its length is bounded, and a pattern
+ * with more than a few repetitions and choices runs under a watchdog: past TEST_MS_MAX it counts as no
+ * match. That costs 0.2 ms a test (against 0.0002), so callers keep the verdicts (permissions.ts).
  */
 export const PATTERN_SIZE_MAX = 4_096
 export const TEST_MS_MAX = 20
@@ -16,8 +16,11 @@ export const TEST_MS_MAX = 20
 /** Letters that mean the same after a backslash in PCRE and JavaScript. */
 const SHARED_ESCAPES = "dDwWsSbBnrtfvxu"
 
-/** With at most two repetitions, not of groups, a name of 255 bytes takes at most some ms. */
-const UNGUARDED_REPETITION_COUNT_MAX = 2
+/**
+ * Ways to try a name of 255 bytes, at most, without the watchdog: some ms. As many as two repetitions
+ * make, with a choice of four; or one repetition with a thousand choices.
+ */
+const UNGUARDED_WAYS_MAX = 4 * 256 ** 2
 
 export class Pattern {
   readonly source: string
@@ -30,8 +33,10 @@ export class Pattern {
     if (source.length > PATTERN_SIZE_MAX)
       throw new AuthError(`regular expression is longer than ${PATTERN_SIZE_MAX} characters`)
     this.source = source
-    this.#regex = compile(source)
-    this.isGuarded = needsGuard(source)
+    const isCaseless = source.startsWith("(?i)")
+    const reader = new PatternReader(source, isCaseless ? 4 : 0)
+    this.#regex = compile(source, reader.body, isCaseless)
+    this.isGuarded = reader.ways > UNGUARDED_WAYS_MAX
   }
 
   test(name: string): boolean {
@@ -39,40 +44,95 @@ export class Pattern {
   }
 }
 
-function compile(source: string): RegExp {
-  if (source === "") return /^$/
-  const isCaseless = source.startsWith("(?i)")
-  const body = translate(isCaseless ? source.slice(4) : source)
+function compile(source: string, body: string, isCaseless: boolean): RegExp {
   try {
-    return new RegExp(body, isCaseless ? "i" : "")
+    return source === "" ? /^$/ : new RegExp(body, isCaseless ? "i" : "")
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new AuthError(`invalid regular expression '${source}': ${reason}`, { cause: error })
+    throw invalid(source, error instanceof Error ? error.message : String(error), error)
   }
 }
 
-/** Turns \A, \z and \Z into anchors and refuses the escapes and classes that JavaScript lacks. */
-function translate(source: string): string {
-  if (source.includes("[[:"))
-    throw new AuthError(
-      `invalid regular expression '${source}': no POSIX classes such as [[:alpha:]]`,
-    )
-  return source.replaceAll(/\\([\s\S])/g, (escape, letter: string) => {
-    if (letter === "A") return "^"
-    if (letter === "z" || letter === "Z") return "$"
-    if (!/[A-Za-z]/.test(letter) || SHARED_ESCAPES.includes(letter)) return escape
-    throw new AuthError(`invalid regular expression '${source}': ${escape} is not supported`)
-  })
+function invalid(source: string, reason: string, cause?: unknown): AuthError {
+  return new AuthError(`invalid regular expression '${source}': ${reason}`, { cause })
 }
 
-function needsGuard(source: string): boolean {
-  // Escapes and classes stand for one character each; `(?:` and the like are no repetitions.
-  const skeleton = source
-    .replaceAll(/\\[\s\S]/g, "x")
-    .replaceAll(/\[\^?\]?[^\]]*\]/g, "x")
-    .replaceAll("(?", "(")
-  if (/\)[*+?{]/.test(skeleton) || /\\[1-9]/.test(source)) return true
-  return (skeleton.match(/[*+?{]/g)?.length ?? 0) > UNGUARDED_REPETITION_COUNT_MAX
+/**
+ * Reads an expression once. Turns \A, \z, \Z and `[]…]` into what they are in JavaScript and refuses the
+ * escapes and classes that JavaScript lacks. Counts on the way in how many ways it could be tried, at
+ * most: a repetition has as many as a name has characters, a group as many as it has alternatives.
+ */
+class PatternReader {
+  /** In JavaScript. */
+  body = ""
+  /** Infinity if it can be exponential in the length of the name. */
+  ways = 1
+  readonly #source: string
+  /** Alternatives of the groups that are open. */
+  readonly #groups: number[] = []
+  #at: number
+
+  constructor(source: string, start: number) {
+    this.#source = source
+    this.#at = start
+    while (this.#at < source.length) this.#take(this.#length())
+  }
+
+  #take(count: number): void {
+    this.body += this.#source.slice(this.#at, this.#at + count)
+    this.#at += count
+  }
+
+  /** Of what begins here and is taken over as it is. */
+  #length(): number {
+    switch (this.#source.charAt(this.#at)) {
+      case "\\":
+        return this.#escape(false)
+      case "[":
+        return this.#class()
+      case "(":
+        this.#groups.push(1)
+        return this.#source[this.#at + 1] === "?" ? 2 : 1 // No repetition.
+      case "|":
+        if (this.#groups.length > 0) this.#groups[this.#groups.length - 1]!++
+        return 1
+      case ")":
+        this.ways *= this.#groups.pop() ?? 1
+        if (/^[*+?{]/.test(this.#source.slice(this.#at + 1, this.#at + 2))) this.ways = Infinity
+        return 1
+      case "*":
+      case "+":
+      case "?":
+      case "{":
+        this.ways *= 256
+        return 1
+      default:
+        return 1
+    }
+  }
+
+  /** Up to the bracket that closes it. */
+  #class(): number {
+    const source = this.#source
+    if (source.startsWith("[[:", this.#at))
+      throw invalid(source, "no POSIX classes such as [[:alpha:]]")
+    this.#take(source[this.#at + 1] === "^" ? 2 : 1)
+    // The first one does not close it.
+    if (source[this.#at] === "]") this.body += "\\"
+    do this.#take(source[this.#at] === "\\" ? this.#escape(true) : 1)
+    while (this.#at < source.length && source[this.#at] !== "]")
+    return 1
+  }
+
+  #escape(isInClass: boolean): number {
+    const letter = this.#source[this.#at + 1] ?? ""
+    if (/[1-9]/.test(letter)) this.ways = Infinity
+    if (!/[A-Za-z]/.test(letter) || SHARED_ESCAPES.includes(letter)) return 2
+    const anchor = letter === "A" ? "^" : letter === "z" || letter === "Z" ? "$" : ""
+    if (anchor === "" || isInClass) throw invalid(this.#source, `\\${letter} is not supported`)
+    this.body += anchor
+    this.#at += 2
+    return 0
+  }
 }
 
 function testGuarded(regex: RegExp, name: string): boolean {

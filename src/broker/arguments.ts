@@ -95,8 +95,8 @@ export function checkConsumerArguments(vhostName: string, queueName: string, arg
 export type AdoptMismatch = ((refusal: Refusal) => void) | null
 
 /**
- * Throws Refusal at the first difference. Arguments that some queue type knows count, also where they
- * have no effect; they compare by value, so 10 equals 10.0. Those that nobody knows do not count.
+ * Throws Refusal at the first difference. All arguments count, also those without effect; they compare
+ * by value, so 10 equals 10.0.
  *
  * Adopting lets differing arguments pass, but nothing by which a client would misunderstand the queue: how
  * long it lives, and whether it is a stream.
@@ -112,10 +112,16 @@ export function checkQueueEquivalence(
   compare("auto_delete", subject, current.autoDelete, received.autoDelete)
   const isStream = queueTypeOf(current.arguments) === "stream"
   const isSameKind = isStream === (queueTypeOf(received.arguments) === "stream")
-  compareArguments(subject, QUEUE_RULES.keys(), current, received, isSameKind ? adopt : null)
+  if (current.arguments.size === 0 && received.arguments.size === 0) return
+  const names = new Set([
+    ...QUEUE_RULES.keys(), // Differences are named in the order of the rules.
+    ...current.arguments.keys(),
+    ...received.arguments.keys(),
+  ])
+  compareArguments(subject, names, current, received, isSameKind ? adopt : null)
 }
 
-/** Throws Refusal at the first difference. */
+/** Throws Refusal at the first difference. Of the arguments only those count that some type knows. */
 export function checkExchangeEquivalence(
   vhostName: string,
   current: ExchangeAttributes,
@@ -172,7 +178,6 @@ function compareArguments(
   { arguments: received }: QueueAttributes,
   adopt: AdoptMismatch,
 ): void {
-  if (current.size === 0 && received.size === 0) return
   for (const name of names) {
     const difference = argumentDifference(
       name,

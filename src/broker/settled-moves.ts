@@ -6,9 +6,10 @@ import type { Turn, TurnSession } from "./turn.ts"
  *
  *   1. the copy is appended to its queue, and written at the end of the turn
  *   2. the round that covers the write ends without error
- *   3. the original is settled, which is written before any confirm of that round is sent
+ *   3. the original is settled
  *
- * A crash before 3 leaves both. One per broker; takes part in the turn like a client connection.
+ * A crash before 3 leaves both. One per broker; takes part in the turn like a client connection. A round
+ * may cover moves from a thousand queues, each with a file to write: of 3, a turn does only so much.
  */
 
 /** A queue that messages are moved from. */
@@ -17,6 +18,10 @@ export interface MovedFrom {
   /** The message is settled. It may have been deleted with its queue. */
   settleMoved(segment: number, position: number, size: number, bodySize: number): void
 }
+
+/** Moves that are settled in one turn, and the queues they may come from. */
+const MOVES_PER_TURN = 2048
+const QUEUES_PER_TURN = 16
 
 /** Four numbers per move. */
 const STRIDE = 4
@@ -43,6 +48,11 @@ export class SettledMoves implements TurnSession {
   #current = newBatch()
   /** By rising round. */
   readonly #waiting: Batch[] = []
+  /** Their round has ended well. */
+  readonly #safe: Batch[] = []
+  /** Moves of the first safe batch that are settled. */
+  #settledCount = 0
+  readonly #queuesOfTurn = new Set<MovedFrom>()
   #spare: Batch | null = null
 
   constructor(turn: Turn, hasFailedWrites: () => boolean) {
@@ -52,8 +62,9 @@ export class SettledMoves implements TurnSession {
 
   /** Messages that are in both queues at present. */
   get count(): number {
-    let count = this.#current.count
+    let count = this.#current.count - this.#settledCount
     for (const batch of this.#waiting) count += batch.count
+    for (const batch of this.#safe) count += batch.count
     return count
   }
 
@@ -79,7 +90,8 @@ export class SettledMoves implements TurnSession {
       this.#current = this.#spare ?? newBatch()
       this.#spare = null
     }
-    this.#release(completedRound)
+    this.#roundEnded(completedRound)
+    this.#release(MOVES_PER_TURN, QUEUES_PER_TURN)
   }
 
   flush(): void {}
@@ -93,30 +105,66 @@ export class SettledMoves implements TurnSession {
   roundCompleted(round: number, failed: boolean): void {
     if (failed)
       while (this.#waiting.length > 0 && this.#waiting[0]!.round <= round) this.#waiting.shift()
-    else this.#release(round)
+    else this.#roundEnded(round)
+    this.#release(MOVES_PER_TURN, QUEUES_PER_TURN)
     // What a failing disk kept back goes with a later round.
     if (this.#current.count > 0) this.#turn.markSession(this)
   }
 
-  #release(completedRound: number): void {
+  /** The broker stops: all that is safe is settled now. */
+  close(): void {
+    this.#release(Infinity, Infinity)
+  }
+
+  #roundEnded(completedRound: number): void {
     const waiting = this.#waiting
-    while (waiting.length > 0 && waiting[0]!.round <= completedRound) {
-      const batch = waiting.shift()!
-      for (let i = 0, at = 0; i < batch.count; i++, at += STRIDE) {
-        const { numbers } = batch
-        batch.queues[i]!.settleMoved(
-          numbers[at]!,
-          numbers[at + 1]!,
-          numbers[at + 2]!,
-          numbers[at + 3]!,
-        )
-      }
-      if (batch.numbers.length > SPARE_MAX) continue
-      batch.queues.length = 0
-      batch.count = 0
-      batch.round = ROUND_UNKNOWN
-      this.#spare = batch
+    while (waiting.length > 0 && waiting[0]!.round <= completedRound)
+      this.#safe.push(waiting.shift()!)
+  }
+
+  /** What is left goes on in the next turn. */
+  #release(movesMax: number, queuesMax: number): void {
+    let left = movesMax
+    while (this.#safe.length > 0 && left > 0) {
+      const batch = this.#safe[0]!
+      const end = Math.min(batch.count, this.#settledCount + left)
+      const settled = this.#settleUntil(batch, end, queuesMax)
+      left -= settled
+      if (this.#settledCount === batch.count) {
+        this.#settledCount = 0
+        this.#safe.shift()
+        this.#keep(batch)
+      } else if (settled === 0) break // There were enough queues.
     }
+    this.#queuesOfTurn.clear()
+    if (this.#safe.length > 0) this.#turn.markSession(this)
+  }
+
+  /** Returns how many were settled. */
+  #settleUntil(batch: Batch, end: number, queuesMax: number): number {
+    const { numbers, queues } = batch
+    const queuesOfTurn = this.#queuesOfTurn
+    const start = this.#settledCount
+    let last: MovedFrom | null = null
+    for (let i = start, at = start * STRIDE; i < end; i++, at += STRIDE) {
+      const queue = queues[i]!
+      if (queue !== last && !queuesOfTurn.has(queue)) {
+        if (queuesOfTurn.size >= queuesMax) return i - start
+        queuesOfTurn.add(queue)
+      }
+      last = queue
+      queue.settleMoved(numbers[at]!, numbers[at + 1]!, numbers[at + 2]!, numbers[at + 3]!)
+      this.#settledCount = i + 1
+    }
+    return end - start
+  }
+
+  #keep(batch: Batch): void {
+    if (batch.numbers.length > SPARE_MAX) return
+    batch.queues.length = 0
+    batch.count = 0
+    batch.round = ROUND_UNKNOWN
+    this.#spare = batch
   }
 }
 

@@ -222,7 +222,7 @@ export class RunningBroker {
   }
 
   async open(): Promise<void> {
-    this.#directory = openDataDirectory(this.#disk, this.#root)
+    this.#directory = openDataDirectory(this.#disk, this.#root, this.#commit)
     await this.#users.load()
     for (const problem of this.#users.problems) this.#log.error({ problem }, "users.json")
     this.broker.userLimits.load()
@@ -345,6 +345,7 @@ export class RunningBroker {
     this.broker.turn.run()
     // What was moved is settled where it came from, now that it is safe where it went.
     await this.#commit.drain()
+    this.broker.settledMoves.close()
     this.broker.turn.run()
     for (const storage of this.#vhosts) storage.close()
     this.#commit.request()

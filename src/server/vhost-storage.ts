@@ -69,8 +69,6 @@ export class VhostStorage implements VhostContext, Writable {
   /** At most one per definition that there was when the log failed: declarations are refused. */
   #lateDeletions: Buffer[] = []
   #inTurn = false
-  #isBooting = true
-  readonly #countsAtBoot = new Map<Queue, DeliveryCounts>()
 
   constructor(name: string, directory: string, broker: Broker, stores: StorageContext) {
     this.turn = broker.turn
@@ -102,8 +100,6 @@ export class VhostStorage implements VhostContext, Writable {
     const names = new Set(disk.list(this.#directory))
     this.#openQueues(names)
     this.#openDelayStores(names)
-    this.#countsAtBoot.clear()
-    this.#isBooting = false
   }
 
   /** Not if a definition could not be read: its queue's messages must stay. */
@@ -160,7 +156,6 @@ export class VhostStorage implements VhostContext, Writable {
   #openQueue(queue: Queue, directory: string): void {
     const store = this.#newStore(queue, directory)
     store.open()
-    this.#countsAtBoot.get(queue)?.open((segment, position) => store.mayHold(segment, position))
     queue.recover(store)
     if (store.readyCount === 0) this.wentEmpty(queue)
   }
@@ -195,11 +190,10 @@ export class VhostStorage implements VhostContext, Writable {
       : new PriorityStore(this.#stores, directory, { ...options, maxPriority })
   }
 
-  /** At boot they are read once it is known which messages there are. */
+  /** To be called once it is known which messages there are. */
   openDeliveryCounts(queue: Queue): DeliveryCounts {
     const counts = new DeliveryCounts(this.#stores, this.#directoryOf(queue), queue.name)
-    if (this.#isBooting) this.#countsAtBoot.set(queue, counts)
-    else counts.open((segment, position) => queue.store?.mayHold(segment, position) === true)
+    counts.open((segment, position) => queue.store?.mayHold(segment, position) === true)
     return counts
   }
 

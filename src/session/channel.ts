@@ -1,4 +1,4 @@
-import { decodeProperties } from "../amqp/properties.ts"
+import { decodeProperties, type BasicProperties } from "../amqp/properties.ts"
 import { writeBasicNack } from "../amqp/generated/methods.ts"
 import { requireWrite } from "../broker/access.ts"
 import { Refusal } from "../broker/errors.ts"
@@ -181,6 +181,9 @@ export class Channel implements ConfirmWriter {
   /** A whole message has arrived. The parts of `message` are valid only during the call. */
   publish(route: PublishRoute, message: IncomingMessage, mandatory: boolean): void {
     if (this.transaction !== null) {
+      // What is wrong with it must show now: a commit could not be undone.
+      if (route.usesHeaders || message.hasRoutingHeaders)
+        collectRoutingKeys(route.routingKey, propertiesOf(message))
       this.transaction.addPublish(route, message, mandatory)
       return
     }
@@ -250,11 +253,7 @@ export class Channel implements ConfirmWriter {
     const { replies } = vhost
     if (route.isReply && !message.hasRoutingHeaders)
       return replies.publish(route.routingKey, message) ? PUBLISH_ACCEPTED : PUBLISH_UNROUTABLE
-    const properties = decodeProperties(
-      message.properties.bytes,
-      message.propertiesStart,
-      message.propertiesEnd,
-    )
+    const properties = propertiesOf(message)
     const keys = collectRoutingKeys(route.routingKey, properties)
     const outcome = vhost.publishMessage(route.exchange, keys, message, properties, null)
     if (route.exchange.name !== "") return outcome
@@ -418,10 +417,13 @@ export class Channel implements ConfirmWriter {
       this.releaseSource(source)
       return
     }
-    this.consumerUnackedCount -= count
+    const before = this.consumerUnackedCount
+    this.consumerUnackedCount = before - count
     if (source.isReleased) this.#freeSource(source)
     else if (subscription.parked) subscription.wake()
-    if (this.globalPrefetch !== 0) this.wakeConsumers()
+    // Others wait because of the common limit only while it is reached.
+    const { globalPrefetch } = this
+    if (before >= globalPrefetch && before - count < globalPrefetch) this.wakeConsumers()
   }
 
   /** A rolled back transaction gives its settlements back. */
@@ -589,4 +591,12 @@ export class Channel implements ConfirmWriter {
       subscription.queue.removeSubscriber(subscription)
     }
   }
+}
+
+function propertiesOf({
+  properties,
+  propertiesStart,
+  propertiesEnd,
+}: IncomingMessage): BasicProperties {
+  return decodeProperties(properties.bytes, propertiesStart, propertiesEnd)
 }

@@ -1,7 +1,8 @@
 import { hash } from "node:crypto"
-import { dirname, join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { DEFINITIONS_CORRUPT_FILE, DEFINITIONS_FILE } from "./definitions-log.ts"
 import { StorageError, type Disk } from "./disk.ts"
+import type { StoreCommit } from "./store-context.ts"
 import { LEVEL_PREFIX } from "./store-deletion.ts"
 
 /**
@@ -53,11 +54,18 @@ export interface DataDirectory {
 }
 
 /**
- * Makes the directory if it is absent, and takes it for this broker. Throws StorageError with one
- * line for a human if it cannot be written, is used by another broker, or is of a newer version.
+ * Makes the directory if it is absent, and takes it for this broker. Its name, and those of its parents
+ * that were made with it, are durable with the first commit round. Throws StorageError with one line
+ * for a human if it cannot be written, is used by another broker, or is of a newer version.
  */
-export function openDataDirectory(disk: Disk, path: string): DataDirectory {
+export function openDataDirectory(
+  disk: Disk,
+  path: string,
+  commit: Pick<StoreCommit, "touchDirectory">,
+): DataDirectory {
+  const parents = parentsWithout(disk, path)
   const release = takeDirectory(disk, path)
+  for (const parent of parents) commit.touchDirectory(parent)
   try {
     checkSchema(disk, path)
   } catch (error) {
@@ -110,6 +118,29 @@ export function removeStaleQueueDirectories(
     stale.push(name)
   }
   return stale
+}
+
+/** The directories that are to have the next part of the path. */
+function parentsWithout(disk: Disk, path: string): string[] {
+  // A directory with a version has a name that an earlier start made durable.
+  if (isIn(disk, path, SCHEMA_FILE)) return []
+  const parents = [dirname(path)]
+  let at = dirname(path)
+  while (at !== dirname(at) && !isIn(disk, dirname(at), basename(at))) {
+    at = dirname(at)
+    parents.push(at)
+  }
+  return parents
+}
+
+/** Also true if it cannot be said: then there is nothing to make in it. */
+function isIn(disk: Disk, directory: string, name: string): boolean {
+  try {
+    return disk.list(directory).includes(name)
+  } catch (error) {
+    if (error instanceof StorageError) return true
+    throw error
+  }
 }
 
 function takeDirectory(disk: Disk, path: string): () => void {

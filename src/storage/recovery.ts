@@ -203,10 +203,19 @@ function rescan(
   if (!scan.headerIsValid) repairHeader(context, queueName, segment, fd)
   report.quarantinedBytes += setAside(context, queueName, segment, fd, scan)
   if (scan.soundEnd < size) {
-    const bytes = size - scan.soundEnd
-    cutTail(disk, path, fd, scan.soundEnd, size)
-    log.warn({ queue: queueName, path, bytes }, "an unfinished write was cut off")
-    report.tornBytes += bytes
+    const fields = { queue: queueName, path, bytes: size - scan.soundEnd }
+    try {
+      cutTail(disk, path, fd, scan.soundEnd, size)
+      log.warn(fields, "an unfinished write was cut off")
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error
+      // A full disk leaves unfinished writes, and has no room for copies. The next boot tries again.
+      log.error(
+        { ...fields, err: error },
+        "an unfinished write is ignored, but could not be cut off",
+      )
+    }
+    report.tornBytes += fields.bytes
     segment.size = scan.soundEnd
     segment.sealed = true
   }

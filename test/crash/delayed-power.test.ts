@@ -56,7 +56,9 @@ test("after a power failure every confirmed message that waited still comes", as
 async function emptyDisk(): Promise<FaultyDisk> {
   const disk = new FaultyDisk()
   disk.makeDirectory("/memory")
-  await new Promise<void>((resolve) => void disk.syncDirectory("/", () => resolve()))
+  await new Promise<void>((resolve) => {
+    disk.syncDirectory("/", () => resolve())
+  })
   return disk
 }
 

@@ -83,6 +83,7 @@ class Model {
     if (kind === 0) {
       consumer = this.world.consume(tag, filter, credit)
       next = this.#kept.get(tag) ?? end
+      this.#kept.set(tag, next) // Where it began, if it never acknowledges.
     } else if (kind === 1) {
       consumer = this.world.consume(tag, { ...filter, "x-stream-offset": "first" }, credit)
       next = 0

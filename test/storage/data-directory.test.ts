@@ -3,13 +3,14 @@ import assert from "node:assert/strict"
 import { describe, test } from "node:test"
 import {
   makeVhostDirectory,
-  openDataDirectory,
+  openDataDirectory as openIn,
   queueDirectory,
   removeStaleQueueDirectories,
   vhostDirectory,
   wipeTransient,
+  type DataDirectory,
 } from "../../src/storage/data-directory.ts"
-import { StorageError } from "../../src/storage/disk.ts"
+import { StorageError, type Disk } from "../../src/storage/disk.ts"
 import { NodeDisk } from "../../src/storage/node-disk.ts"
 import { FaultyDisk } from "../support/faulty-disk.ts"
 import { temporaryDirectory } from "../support/temporary-directory.ts"
@@ -18,6 +19,11 @@ const DATA = "/data"
 
 function isKnown(queueName: string): boolean {
   return queueName === "kept"
+}
+
+/** `touched` takes the directories whose entries are to be durable. */
+function openDataDirectory(disk: Disk, path: string, touched: string[] = []): DataDirectory {
+  return openIn(disk, path, { touchDirectory: (directory) => void touched.push(directory) })
 }
 
 /** The error is one line that names the directory. */
@@ -38,6 +44,19 @@ describe("opening", () => {
     const { write } = disk.calls
     openDataDirectory(disk, DATA).release()
     assert.equal(disk.calls.write, write)
+  })
+
+  test("the name of a new directory is made durable, and those of its parents", () => {
+    const disk = new FaultyDisk()
+    disk.makeDirectory("/there")
+    const touched: string[] = []
+    openDataDirectory(disk, "/there/a/b", touched).release()
+    assert.deepEqual(touched, ["/there/a", "/there"])
+    openDataDirectory(disk, "/there/a/b", touched).release()
+    assert.equal(touched.length, 2, "that was done")
+    disk.makeDirectory("/there/by-hand")
+    openDataDirectory(disk, "/there/by-hand", touched).release()
+    assert.deepEqual(touched.slice(2), ["/there"])
   })
 
   test("a second broker is refused until the first one has released it", () => {

@@ -319,3 +319,109 @@ test("retention waits until it is on disk with which offset the rest begins", as
     assert.equal(stream.segments.length, 1)
   }
 })
+
+/** Overwrites a range, so that nothing tells any more what stood there. */
+function wipe(disk: FaultyDisk, name: string, start: number, end: number): void {
+  const fd = disk.open(name, false)
+  disk.write(fd, Buffer.alloc(end - start, 0xee), 0, end - start, start)
+  disk.close(fd)
+}
+
+test("what follows in the turn in which damage is found has its offsets too", () => {
+  const disk = filled(6, "close")
+  const batch = Math.floor((disk.readFile(path(1))!.length - 8) / 6)
+  wipe(disk, path(1), 8 + 2 * batch, 8 + 4 * batch)
+  const bed = new StreamBed(disk, SMALL)
+  const { stream } = bed.openStream()
+  assert.equal(bed.from(stream, 0).length, 4)
+  for (let i = 6; i < 9; i++) bed.add(stream, bodyOf(i, 60))
+  bed.turn()
+  assert.deepEqual(offsetsOf(bed.from(stream, 6)), [6, 7, 8])
+  const again = new StreamBed(disk, SMALL)
+  assert.deepEqual(offsetsOf(again.from(again.openStream().stream, 6)), [6, 7, 8])
+})
+
+test("a damaged segment in front of one whose first offset is lost keeps offsets rising", () => {
+  const disk = filled(30, "kill")
+  disk.remove(`${STORE_DIRECTORY}/first-offsets`)
+  disk.remove(`${STORE_DIRECTORY}/meta.0000000001`)
+  disk.flip(path(1), 400)
+  for (let start = 0; start < 3; start++) {
+    const bed = new StreamBed(disk, SMALL)
+    const { stream } = bed.openStream()
+    const found = offsetsOf(bed.from(stream, 0))
+    assert.equal(found.length, 29)
+    bed.turns()
+    if (start === 1) stream.close()
+  }
+})
+
+function openLog(bed: StreamBed): OffsetLog {
+  const log = new OffsetLog(bed.context, new StoreDirectory(STORE_DIRECTORY, "stream"), "log")
+  log.load()
+  return log
+}
+
+test("entries behind a damaged one do not come back when it is overwritten", () => {
+  const disk = newDisk()
+  const name = `${STORE_DIRECTORY}/log`
+  const first = openLog(new StreamBed(disk))
+  for (const key of ["a", "b", "c"]) first.set(key, 7)
+  first.write()
+  disk.flip(name, 18) // In the entry of b.
+  const second = openLog(new StreamBed(disk))
+  assert.deepEqual([...second.entries.keys()], ["a"])
+  second.set("d", 8)
+  second.write()
+  assert.deepEqual([...openLog(new StreamBed(disk)).entries.keys()], ["a", "d"])
+})
+
+test("a full disk hides nothing of a segment that ends with an unfinished write", () => {
+  const disk = filled(6, "kill")
+  disk.cut(path(1), disk.readFile(path(1))!.length - 30)
+  disk.capacityBytes = disk.usedBytes
+  const bed = new StreamBed(disk, SMALL)
+  const { stream } = bed.openStream()
+  assert.deepEqual(offsetsOf(bed.from(stream, 0)), range(0, 5))
+  disk.capacityBytes = Number.MAX_SAFE_INTEGER
+  bed.fill(stream, 3, 60)
+  assert.deepEqual(offsetsOf(bed.from(stream, 0)), range(0, 8))
+  const again = new StreamBed(disk, SMALL)
+  assert.deepEqual(offsetsOf(again.from(again.openStream().stream, 0)), range(0, 8))
+  assert.deepEqual(checkStore(disk, STORE_DIRECTORY).problems, [])
+})
+
+test("nothing gets the offsets of a segment that cannot be read at the start", () => {
+  const disk = filled(40, "kill")
+  const bed = new StreamBed(disk, SMALL)
+  disk.failCall("open", 3, "EIO")
+  const { stream, report } = bed.openStream()
+  assert.equal(report.unreadableCount, 1)
+  const found = offsetsOf(bed.from(stream, 0))
+  const offset = stream.nextOffset
+  assert.ok(offset > 40)
+  bed.fill(stream, 2, 60)
+  const again = new StreamBed(disk, SMALL)
+  const offsets = offsetsOf(again.from(again.openStream().stream, 0))
+  assert.ok(found.length < 40)
+  assert.deepEqual(offsets, [...range(0, 40), offset, offset + 1])
+})
+
+test("a file that is destroyed under a reader takes it to no lower offset", () => {
+  const disk = newDisk()
+  const bed = new StreamBed(disk, SMALL)
+  const stream = bed.stream()
+  for (let i = 0; i < 6; i++) bed.add(stream, bodyOf(i, 60))
+  bed.turn()
+  const end = disk.readFile(path(1))!.length
+  bed.fill(stream, 3, 60)
+  const reader = stream.newReader()
+  stream.seekOffset(reader, 0)
+  reader.begin()
+  assert.deepEqual([bed.next(reader)?.offset, bed.next(reader)?.offset], [0, 1])
+  for (let i = 0; i < 3; i++) bed.buffers.sweep()
+  wipe(disk, path(1), 8, end)
+  const offsets = bed.rest(reader).map(({ offset }) => offset)
+  assert.equal(offsets.length, 3)
+  assert.ok(offsets[0]! > 1, `offset ${String(offsets[0])} after 1`)
+})

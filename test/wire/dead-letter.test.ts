@@ -4,11 +4,14 @@ import { tableToPlain, toPlain, type PlainRecord, type PlainValue } from "../../
 import type { ReceivedMethod, WireClient } from "../support/wire-client.ts"
 import { eventually } from "../support/eventually.ts"
 import {
+  consume,
   countsOf,
   declare,
+  drain,
   get,
   publishAndWait,
   publishTo,
+  receiveBodies,
   table,
   text,
   wireTest,
@@ -352,4 +355,21 @@ wireTest("a headers exchange routes dead letters by the death", async (wire) => 
   await arrived(client, "dead.maxlen")
   await reject(client, "source")
   assert.equal(toPlain((await arrived(client, "dead.rejected")).body.toString()), "2")
+})
+
+wireTest("what one frame rejects is moved over several turns, in order", async (wire) => {
+  const client = await wire.channel(2)
+  await declareBoth(client)
+  const bodies = Array.from({ length: 3000 }, (_, i) => String(i))
+  publishTo(client, "source", ...bodies)
+  await consume(client, "source", { channel: 2 })
+  await receiveBodies(client, bodies.length, 2)
+  client.send("basic.nack", 2, { deliveryTag: 0, multiple: true, requeue: false })
+  publishTo(client, "source", "later")
+  assert.deepEqual(await receiveBodies(client, 1, 2), ["later"])
+  await eventually(async () => {
+    assert.equal((await countsOf(client, "dead")).messages, bodies.length)
+  })
+  assert.equal(wire.vhost.queues.get("source")!.unackedCount, 1)
+  assert.deepEqual(await drain(client, "dead"), bodies)
 })

@@ -113,7 +113,7 @@ wireTest("the default exchange cannot be declared, not even passively", async (w
   })
 })
 
-wireTest("arguments that nobody knows may differ", async (wire) => {
+wireTest("arguments of an exchange that nobody knows may differ", async (wire) => {
   const client = await wire.channel()
   for (const value of ["a", "b"])
     await client.call("exchange.declare", 1, {

@@ -92,6 +92,18 @@ wireTest("quorum queues and streams refuse what they cannot be", async (wire) =>
   }
 })
 
+wireTest("quorum queues refuse a prefetch of the whole channel", async (wire) => {
+  const client = await wire.channel()
+  await declare(client, "q", { durable: true, arguments: QUORUM })
+  await client.call("basic.qos", 1, { prefetchCount: 5, global: true })
+  client.send("basic.consume", 1, { queue: "q" })
+  await client.expectConnectionClose({
+    code: 540,
+    text: "NOT_IMPLEMENTED - queue 'q' in vhost '/' does not support global qos",
+    method: "basic.consume",
+  })
+})
+
 wireTest("arguments that a type does not have are refused", async (wire) => {
   const client = await wire.channel()
   const cases = [
@@ -231,7 +243,7 @@ wireTest(
       assert.equal(wire.vhost.queues.get("q")?.settings.maxLength, 5)
     }
     await declare(client, "q", { durable: true, arguments: { "x-max-length": 6 } })
-    assert.equal(warnings.length, 2) // The first difference of each counts.
+    assert.equal(warnings.length, 3) // The first difference of each counts, in the order of the rules.
     assert.equal((await countsOf(client, "q")).messages, 1)
     await client.call("exchange.declare", 1, { exchange: "x", type: "fanout" })
     await client.call("exchange.declare", 1, {
@@ -241,7 +253,7 @@ wireTest(
     })
     assert.equal(wire.vhost.exchanges.get("x")?.settings.alternateExchange, null)
     await consume(client, "q")
-    assert.equal(warnings.length, 3)
+    assert.equal(warnings.length, 4)
   },
   { declareMismatch: "adopt", logger },
 )

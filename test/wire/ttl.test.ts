@@ -326,3 +326,23 @@ timedTest("a restart starts the lease of a durable queue anew", async (wire, clo
   clock.advance(1000 + TICK_MS)
   await isGone(wire, "q")
 })
+
+for (const way of ["get", "consume"] as const)
+  timedTest(
+    `after a restart the first ${way} is given nothing that has expired`,
+    async (wire, clock) => {
+      const client = await wire.channel()
+      await declare(client, "q", { durable: true })
+      publishLiving(client, "q", "short", 1000)
+      publishLiving(client, "q", "long", 100_000)
+      await becomes(client, "q", 2)
+      clock.advance(2000)
+      await wire.restart()
+      const next = await wire.channel()
+      if (way === "get") assert.equal((await get(next, "q"))?.body.toString(), "long")
+      else {
+        await consume(next, "q")
+        assert.deepEqual(await receiveBodies(next, 1), ["long"])
+      }
+    },
+  )

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict"
-import { countsOf, declare, drain, get, publishTo, text, wireTest } from "./harness.ts"
+import { encodeContent } from "../../src/amqp/content.ts"
+import { encodeProperties } from "../../src/amqp/properties.ts"
+import { methodFrame } from "../support/wire-frames.ts"
+import { countsOf, declare, drain, get, publishTo, table, text, wireTest } from "./harness.ts"
 
 wireTest("publishes are visible after commit and not before", async (wire) => {
   const client = await wire.channel(2)
@@ -126,6 +129,26 @@ wireTest("a publish to a missing exchange fails at once, not at commit", async (
   client.publish(1, { exchange: "nope", body: text("x") })
   await client.expectChannelClose(1, { code: 404, method: "basic.publish" })
 })
+
+wireTest(
+  "a message that cannot be routed fails at once, and no delivery is lost by it",
+  async (wire) => {
+    const client = await wire.channel()
+    const observer = await wire.channel()
+    await declare(client, "q")
+    publishTo(client, "q", "a")
+    await client.call("tx.select", 1)
+    const { deliveryTag } = (await get(client, "q", { noAck: false })) ?? assert.fail()
+    client.send("basic.ack", 1, { deliveryTag })
+    const properties = encodeProperties({ headers: table({ CC: ["q"] }), correlationId: "id" })
+    properties.fill(0xff, properties.length - 2) // No UTF-8.
+    const method = methodFrame("basic.publish", 1, { routingKey: "q" })
+    client.sendBytes(encodeContent(1, method, properties, text("b"), 0))
+    client.send("tx.commit", 1)
+    await client.expectConnectionClose({ code: 501, method: "basic.publish" })
+    assert.deepEqual(await drain(observer, "q"), ["a"])
+  },
+)
 
 wireTest("large bodies and many messages in one transaction keep their order", async (wire) => {
   const client = await wire.channel()

@@ -13,6 +13,7 @@ import { QueueLease } from "./lease.ts"
 import { LengthLimit } from "./limits.ts"
 import { QUEUE_FAILED, QUEUE_REJECTED, QUEUE_TOOK } from "./message-queue.ts"
 import type { Queue, QueueContext } from "./queue.ts"
+import { UnburiedMessages } from "./unburied.ts"
 
 /**
  * What a queue does beyond storing and handing out: expiry, length limits, dead letters, delivery
@@ -23,12 +24,12 @@ import type { Queue, QueueContext } from "./queue.ts"
  * is left goes on in the next turn (dropExpired and enforceLimit return true).
  */
 
-/** Dead messages of one queue per turn: with dead letters, about a millisecond. */
-const SLICE = 1024
 /** Messages handed out at once when one arrives that cannot wait for the end of the turn. */
 const ARRIVAL_BATCH = 64
 /** Messages that live shorter than a turn may take are offered to consumers at once. */
 const SOON_MS = 20
+/** Heads that are dead for so long show that publishers are faster than what follows from it. */
+const BEHIND_MS = 1000
 /** After a dead letter that no store could take. */
 const RETRY_MS = 1000
 /** Before any time: the heads have to be looked at. */
@@ -46,7 +47,11 @@ export class QueueFeatures {
   #ttlMs = Infinity
   #limit: LengthLimit | null = null
   #route: DeadLetterRoute | null = null
+  #countsDeliveries = false
+  /** Null until a message comes back, or may have done so in an earlier process. */
   #counts: DeliveryCounts | null = null
+  /** Dead, and left for later turns. Null again when all had theirs. */
+  #unburied: UnburiedMessages | null = null
   #deduplication: Deduplication | null = null
   #lease: QueueLease | null = null
   #timer: HeadTimer | null = null
@@ -79,7 +84,7 @@ export class QueueFeatures {
     const { store } = this.#queue
     return (
       this.settings === PLAIN_QUEUE &&
-      this.#counts === null && // A quorum queue without limit counts all the same.
+      !this.#countsDeliveries && // A quorum queue without limit counts all the same.
       (store === null || (store.readyCount === 0 && store.unackedCount === 0))
     )
   }
@@ -90,6 +95,7 @@ export class QueueFeatures {
       this.#ttlMs !== Infinity ||
       this.#isMixed ||
       this.#limit !== null ||
+      this.#unburied !== null ||
       (this.#counts !== null && this.#counts.size > 0)
     )
   }
@@ -124,12 +130,16 @@ export class QueueFeatures {
   }
 
   #countDeliveries(isWanted: boolean): void {
-    if (isWanted) this.#counts ??= this.#context.openDeliveryCounts(this.#queue)
-    else if (this.#counts !== null) {
-      this.#counts.clear()
-      this.#counts.close()
-      this.#counts = null
-    }
+    this.#countsDeliveries = isWanted
+    if (isWanted || this.#counts === null) return
+    this.#counts.clear()
+    this.#counts.close()
+    this.#counts = null
+  }
+
+  #openCounts(): DeliveryCounts {
+    this.#counts ??= this.#context.openDeliveryCounts(this.#queue)
+    return this.#counts
   }
 
   #setLease(durationMs: number | null): void {
@@ -148,6 +158,7 @@ export class QueueFeatures {
 
   /** The messages in the store come from an earlier process: nothing is known of them. */
   noteRecovered(): void {
+    if (this.#countsDeliveries) this.#openCounts()
     this.#isMixed = true
     this.#nextDueMs = UNKNOWN
   }
@@ -331,8 +342,10 @@ export class QueueFeatures {
     size: number,
     bodySize: number,
   ): void {
-    const counts = this.#counts
-    if (counts !== null && counts.increment(segment, position) > this.#deliveryLimit) {
+    const isDead =
+      this.#countsDeliveries &&
+      this.#openCounts().increment(segment, position) > this.#deliveryLimit
+    if (isDead) {
       this.#buryUnacked(store, segment, position, size, bodySize, "delivery_limit")
       return
     }
@@ -355,19 +368,20 @@ export class QueueFeatures {
 
   // ---- the queue's turn
 
-  /** Expired heads leave. True if there are more than may leave in this turn. */
+  /** Dead messages and expired heads leave. True if there are more than may leave in this turn. */
   dropExpired(): boolean {
     const { store } = this.#queue
-    if (store === null || !this.#isLate(this.#nextDueMs)) return false
+    if (store === null) return false
+    if (this.#unburied !== null && this.#buryLeftOver(store)) return true
+    if (!this.#isLate(this.#nextDueMs)) return false
     if (this.#ttlMs === Infinity && !this.#isMixed) {
       this.#setDue(Infinity)
       return false
     }
-    const { burials } = this.#context
     const granted = this.#grant()
     if (granted === 0) return true
     const left = this.#dropLate(store, granted)
-    burials.use(granted - left)
+    this.#use(granted - left)
     if (left < granted && store.readyCount === 0) this.#context.wentEmpty(this.#queue)
     return left === 0
   }
@@ -376,10 +390,15 @@ export class QueueFeatures {
   #dropLate(store: QueueStore, granted: number): number {
     let left = granted
     let nextDueMs = Infinity
+    /** How late the last one leaves. */
+    let lateMs = 0
     const isLevelled = this.#maxPriority > 0
     let level = isLevelled ? store.nextLevel(LEVELS) : 0
     while (level >= 0 && store.readyCount > 0) {
-      if (left === 0) return 0
+      if (left === 0) {
+        if (lateMs > BEHIND_MS) this.#context.turn.noteBacklog()
+        return 0
+      }
       const hasHead = isLevelled ? store.peekLevel(level, dead) : store.peek(dead)
       if (!hasHead) {
         this.#noteStall(store)
@@ -387,6 +406,7 @@ export class QueueFeatures {
       }
       const dueMs = dueOf(dead, this.#ttlMs)
       if (this.#isLate(dueMs)) {
+        lateMs = this.#context.clock.nowMs - dueMs
         if (!this.#buryHead(store, isLevelled ? level : -1, "expired")) return left
         left--
         // The level may be empty now: looking below the one above it finds it if it is not.
@@ -406,7 +426,6 @@ export class QueueFeatures {
     const { store } = this.#queue
     if (!this.#isOverflowDue || store === null) return false
     if (limit !== null && limit.dropsHead) {
-      const { burials } = this.#context
       const granted = this.#grant()
       let left = granted
       let isStuck = false
@@ -414,7 +433,7 @@ export class QueueFeatures {
         isStuck = !this.#buryHead(store, -1, "maxlen")
         left--
       }
-      if (granted > 0) burials.use(granted - left)
+      if (granted > 0) this.#use(granted - left)
       if (left < granted && !isStuck) this.#nextDueMs = UNKNOWN
       if (left < granted && store.readyCount === 0) this.#context.wentEmpty(this.#queue)
       if (isStuck) return false
@@ -426,7 +445,11 @@ export class QueueFeatures {
 
   /** What follows from an arrival is done with it; the rest waits its turn. */
   #grant(): number {
-    return this.#isAtOnce ? ARRIVAL_BATCH : this.#context.burials.grant(SLICE)
+    return this.#isAtOnce ? ARRIVAL_BATCH : this.#context.burials.grant(this.#route !== null)
+  }
+
+  #use(count: number): void {
+    this.#context.burials.use(count, this.#route !== null)
   }
 
   /** The counts are right and nothing can be read: the disk does not answer at present. */
@@ -495,17 +518,56 @@ export class QueueFeatures {
     bodySize: number,
     reason: DeathReason,
   ): void {
-    if (this.#route !== null) {
-      if (store.read(segment, position, size, dead)) {
-        this.#bury(dead, reason)
-        return
-      }
-      if (!store.isReadFinal) {
-        store.requeue(segment, position, size, bodySize) // The disk does not answer at present.
-        this.#headChanged()
-        this.#context.stalled(this.#queue)
-        return
-      }
+    if (this.#route === null) {
+      store.ack(segment, position, size, bodySize)
+      this.settled(segment, position)
+      return
+    }
+    const { burials } = this.#context
+    if (this.#unburied === null && burials.grant(true) > 0) {
+      burials.useForMove()
+      this.#moveUnacked(store, segment, position, size, bodySize, reason)
+      return
+    }
+    this.#unburied ??= new UnburiedMessages()
+    this.#unburied.add(segment, position, size, bodySize, reason)
+    this.#queue.mark()
+  }
+
+  /** True if there are more than may be moved in this turn. */
+  #buryLeftOver(store: QueueStore): boolean {
+    const unburied = this.#unburied!
+    const granted = this.#grant()
+    if (granted === 0) return true
+    let left = granted
+    while (left > 0 && unburied.next()) {
+      const { segment, position, size, bodySize, reason } = unburied
+      this.#moveUnacked(store, segment, position, size, bodySize, reason)
+      left--
+    }
+    this.#use(granted - left)
+    if (unburied.count > 0) return true
+    this.#unburied = null
+    return false
+  }
+
+  #moveUnacked(
+    store: QueueStore,
+    segment: number,
+    position: number,
+    size: number,
+    bodySize: number,
+    reason: DeathReason,
+  ): void {
+    if (store.read(segment, position, size, dead)) {
+      this.#bury(dead, reason)
+      return
+    }
+    if (!store.isReadFinal) {
+      store.requeue(segment, position, size, bodySize) // The disk does not answer at present.
+      this.#headChanged()
+      this.#context.stalled(this.#queue)
+      return
     }
     store.ack(segment, position, size, bodySize)
     this.settled(segment, position)

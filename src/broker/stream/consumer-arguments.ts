@@ -32,7 +32,6 @@ export function checkStreamConsumer(
       "precondition-failed",
       `invalid arg 'x-priority' for ${subject} of queue type rabbit_stream_queue`,
     )
-  const options = parseStreamConsumer(subject, request.tag, args, nowMs)
   if (request.noAck)
     throw new Refusal(
       "not-implemented",
@@ -45,7 +44,7 @@ export function checkStreamConsumer(
       "precondition-failed",
       `consumer prefetch count is not set for stream ${subject}`,
     )
-  return options
+  return parseStreamConsumer(subject, request.tag, args, nowMs)
 }
 
 /** Throws Refusal if an argument makes no sense. */

@@ -242,6 +242,8 @@ export class Stream implements MessageQueue {
     const kept = options.isTracked ? store.consumerOffsets.get(tag) : -1
     if (kept >= 0) store.seekOffset(reader, kept)
     else seek(store, reader, options.start)
+    // It may be gone before it acknowledges anything, and must not miss then what it has seen.
+    if (options.isTracked && kept < 0) store.consumerOffsets.set(tag, reader.offset)
     const tracker = options.isTracked ? this.#newTracker(tag, reader.offset) : null
     const cursor = new StreamCursor(subscriber, reader, options.filter, tracker)
     this.#cursors.set(subscriber, cursor)

@@ -12,8 +12,8 @@ import type { StoreDirectory } from "../store-directory.ts"
  *   entry = | CRC-32 u32 | size of the name u8 | name | offset f64 |      CRC over all behind it
  *           offset -1: the name is removed
  *
- * What follows the last sound entry is overwritten by the next one. When most of the file is out of
- * date it is replaced:
+ * What follows the last sound entry is cut off before the next one is written: sound entries behind a
+ * damaged one must not come back. When most of the file is out of date it is replaced:
  *
  *   1. temporary file written  2. synced  3. entries of the meantime added  4. renamed
  *
@@ -38,6 +38,8 @@ export class OffsetLog {
   #size = 0
   /** Bytes that one entry of each name would take. */
   #liveSize = 0
+  /** Damaged bytes follow. */
+  #isTorn = false
   #pending: Buffer[] = []
   /** Entries written while a replacement is under way; null if none is. */
   #meantime: Buffer[] | null = null
@@ -63,7 +65,8 @@ export class OffsetLog {
     if (bytes === null) return
     const at = countSoundBytes(bytes, (name, offset) => this.#apply(name, offset))
     this.#size = at
-    if (at < bytes.length)
+    this.#isTorn = at < bytes.length
+    if (this.#isTorn)
       this.#context.log.warn(
         { path: this.#path, bytes: bytes.length - at },
         "the end of a file of offsets was damaged and is ignored",
@@ -104,6 +107,8 @@ export class OffsetLog {
     const bytes = this.#pending.length === 1 ? this.#pending[0]! : Buffer.concat(this.#pending)
     if (this.#size === 0) this.#directory.noteCreation()
     const fd = context.openFiles.acquire(this.#path, true)
+    if (this.#isTorn) context.disk.truncate(fd, this.#size)
+    this.#isTorn = false
     context.disk.write(fd, bytes, 0, bytes.length, this.#size)
     this.#size += bytes.length
     this.#meantime?.push(bytes)

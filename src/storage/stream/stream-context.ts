@@ -11,7 +11,7 @@ import type {
 
 /** Smaller segments would be mostly files; checking a larger one would hold the broker up for over 0.1 s. */
 const SEGMENT_SIZE_MIN = 4 << 10
-const SEGMENT_SIZE_MAX = 32 << 20
+export const SEGMENT_SIZE_MAX: number = 32 << 20
 
 /** The surroundings of one stream: those of all stores, with a segment size of its own. */
 export class StreamContext implements StoreContext {

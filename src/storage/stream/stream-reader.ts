@@ -262,13 +262,15 @@ export class StreamReader {
 
   /** A damaged range may begin before the position: walks there anew from the start. Throws StorageError. */
   #repair(segment: StreamSegment): void {
-    const { position } = this
+    const { position, offset } = this
     this.#end = 0
     this.#source.repair(segment, position)
     if (segment.isGivenUp) return
     this.moveTo(segment, SEGMENT_HEADER_SIZE, segment.firstOffset)
     while (this.segment === segment && this.position < position && this.#prepare() === READ_MESSAGE)
       if (this.segment === segment && this.position < position) this.#skipOne()
+    // What is damaged now may not tell any more how many messages it held: offsets never go back.
+    if (this.segment === segment) this.offset = Math.max(this.offset, offset)
   }
 
   #skipOne(): void {

@@ -9,6 +9,7 @@ import { writeMetaFile } from "../meta-file.ts"
 import {
   RECORD_HEADER_SIZE,
   RECORD_SIZE_MAX,
+  RECORD_SIZE_MIN,
   SEGMENT_HEADER_SIZE,
   writeRecordHeader,
 } from "../record.ts"
@@ -26,7 +27,7 @@ import { NO_RETENTION, removableCount } from "./retention.ts"
 import type { Retention } from "./retention.ts"
 import { buildIndex, lostMessages, requireHoles } from "./segment-index.ts"
 import type { SegmentIndex } from "./segment-index.ts"
-import { StreamContext } from "./stream-context.ts"
+import { SEGMENT_SIZE_MAX, StreamContext } from "./stream-context.ts"
 import type { StreamCache } from "./stream-cache.ts"
 import { READ_MESSAGE, StreamReader } from "./stream-reader.ts"
 import type { StreamBytes, StreamSource } from "./stream-reader.ts"
@@ -291,6 +292,7 @@ export class StreamStore implements DirtyStore, BufferHolder, StreamSource {
         tail.park(this.#context, this.#directory, this.#durable, this.#keeper)
         this.#seal()
       }
+      this.#firstOffsets.write()
       this.consumerOffsets.write()
       return null
     } catch (error) {
@@ -656,7 +658,7 @@ export class StreamStore implements DirtyStore, BufferHolder, StreamSource {
     for (const file of files) {
       const known = this.#firstOffsets.entries.get(String(file.number)) ?? -1
       const before = this.segments.at(-1)
-      if (known < 0 && before !== undefined && !before.file.unverified) this.#countLost(before)
+      if (known < 0 && before !== undefined && report.quarantinedBytes > 0) this.#countLost(before)
       const segment = new StreamSegment(file, Math.max(known, this.nextOffset))
       if (segment.firstOffset !== known)
         this.#firstOffsets.set(String(file.number), segment.firstOffset)
@@ -676,11 +678,15 @@ export class StreamStore implements DirtyStore, BufferHolder, StreamSource {
         this.#firstOffsets.entries.get(String(number)) ?? 0,
       )
       if (last !== undefined) last.file.sealed = true
+      // Some cannot be read now. If they can be at the next start, they need their offsets.
+      if (report.unreadableCount > 0)
+        this.nextOffset += Math.ceil(SEGMENT_SIZE_MAX / RECORD_SIZE_MIN)
     } else if (last !== undefined && report.scannedCount > 0 && this.#countLost(last)) {
       this.#mustSeal = true
       this.#noteChange()
     }
     if (last !== undefined && !last.file.sealed) this.#tail.begin(last.file)
+    if (this.#firstOffsets.hasPending) this.#noteChange()
     return report
   }
 

@@ -30,10 +30,26 @@ test("spellings of PCRE that differ in JavaScript are understood", () => {
   assert.ok(!matches("\\Aab\\Z", "abc"))
   assert.ok(matches("^a\\-b\\_c$", "a-b_c"))
   assert.ok(matches("^\\\\Z$", "\\Z"))
+  for (const name of ["]", "a"]) assert.ok(matches("^[]a]$", name)) // The first ] does not close the class.
+  assert.ok(matches("^[^]a]$", "b"))
+  assert.ok(!matches("^[^]a]$", "]"))
+  assert.ok(matches("^[(a|*+?]$", "*"))
+  assert.ok(matches("^[a\\]]$", "]"))
 })
 
 test("expressions that cannot be honoured are refused when they are set", () => {
-  for (const source of ["(", "[a", "a++", "*", "\\Qa\\E", "[[:alpha:]]", "\\h", "(?>a)"])
+  for (const source of [
+    "(",
+    "[a",
+    "[]",
+    "a++",
+    "*",
+    "\\Qa\\E",
+    "[[:alpha:]]",
+    "\\h",
+    "(?>a)",
+    "[\\A]",
+  ])
     assert.throws(() => new Pattern(source), AuthError, source)
   assert.throws(() => new Pattern("a".repeat(PATTERN_SIZE_MAX + 1)), /longer than 4096/)
   assert.ok(matches("a".repeat(PATTERN_SIZE_MAX), "a".repeat(PATTERN_SIZE_MAX)))
@@ -47,12 +63,25 @@ test("an expression that would take for ever is given up and denies", () => {
     "^(a?){99}a{99}$",
     "a*a*a*a*a*a*a*$b",
     "^(\\w+\\s?)*$",
+    `${"(a|a)".repeat(60)}b`,
   ]) {
     const startedAt = process.hrtime.bigint()
     assert.equal(matches(source, name), false, source)
     const tookMs = Number(process.hrtime.bigint() - startedAt) / 1e6
     assert.ok(tookMs < 1_000, `${source}: ${tookMs} ms`)
   }
+})
+
+test("the usual expressions need no watchdog", () => {
+  const usual = [
+    "^(foo|bar)\\.",
+    "^a.*b$",
+    "^(eu|us|ap)-.*$",
+    "a|b|c|d|e",
+    "^[a-z]+-[0-9]+$",
+    "^(?!amq\\.).*",
+  ]
+  for (const source of usual) assert.ok(!new Pattern(source).isGuarded, source)
 })
 
 test("an expression under the watchdog still gives right answers", () => {

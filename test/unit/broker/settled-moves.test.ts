@@ -1,7 +1,7 @@
 /** Moves are settled in their queue when the round that covers the copy has ended well. */
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { SettledMoves } from "../../../src/broker/settled-moves.ts"
+import { SettledMoves, type MovedFrom } from "../../../src/broker/settled-moves.ts"
 import { Turn } from "../../../src/broker/turn.ts"
 import { ManualClock } from "../../../src/util/clock.ts"
 
@@ -22,18 +22,22 @@ class Bed {
     return ++this.commit.requested
   }
 
+  readonly #queues = new Map<string, MovedFrom>()
+
   add(position: number, queue = "q"): void {
-    this.moves.add(
-      {
+    this.moves.add(this.#queue(queue), 1, position, 30, 10)
+  }
+
+  #queue(name: string): MovedFrom {
+    let queue = this.#queues.get(name)
+    if (queue === undefined) {
+      queue = {
         durable: true,
-        settleMoved: (segment, at, size, bodySize) =>
-          void this.settled.push([queue, segment, at, size, bodySize].join(" ")),
-      },
-      1,
-      position,
-      30,
-      10,
-    )
+        settleMoved: (...numbers) => void this.settled.push([name, ...numbers].join(" ")),
+      }
+      this.#queues.set(name, queue)
+    }
+    return queue
   }
 
   complete(round: number, failed = false): void {
@@ -97,6 +101,40 @@ test("thousands of moves come out as they went in", () => {
     bed.turn.run()
   }
   bed.complete(3)
+  for (let turn = 0; turn < 10; turn++) bed.turn.run()
   assert.equal(bed.settled.length, 15_000)
   assert.equal(bed.settled[12_345], "q 1 32345 30 10")
+})
+
+test("a turn settles moves of a few queues only, and the order stays", () => {
+  const bed = new Bed()
+  for (let i = 0; i < 300; i++) bed.add(i, `q${String(i % 100)}`)
+  bed.turn.run()
+  bed.complete(1)
+  assert.ok(bed.settled.length < 100, `settled ${String(bed.settled.length)}`)
+  assert.equal(bed.moves.count, 300 - bed.settled.length)
+  bed.add(1000)
+  bed.turn.run()
+  bed.complete(bed.commit.requested, true)
+  for (let turn = 0; turn < 100; turn++) bed.turn.run()
+  assert.equal(bed.settled.length, 300, "the round of these had ended well")
+  assert.equal(bed.settled[299], "q99 1 299 30 10")
+  assert.equal(bed.moves.count, 0)
+})
+
+test("two queues in turn are no more than two queues", () => {
+  const bed = new Bed()
+  for (let i = 0; i < 1000; i++) bed.add(i, i % 2 === 0 ? "even" : "odd")
+  bed.turn.run()
+  bed.complete(1)
+  assert.equal(bed.settled.length, 1000)
+})
+
+test("a broker that stops settles all that is safe", () => {
+  const bed = new Bed()
+  for (let i = 0; i < 300; i++) bed.add(i, `q${String(i)}`)
+  bed.turn.run()
+  bed.complete(1)
+  bed.moves.close()
+  assert.equal(bed.settled.length, 300)
 })

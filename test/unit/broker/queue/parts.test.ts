@@ -6,6 +6,7 @@ import { BurialBudget } from "../../../../src/broker/queue/burial-budget.ts"
 import { expirationOf, HeadTimer, priorityOf } from "../../../../src/broker/queue/expiry.ts"
 import { QueueLease } from "../../../../src/broker/queue/lease.ts"
 import { LengthLimit } from "../../../../src/broker/queue/limits.ts"
+import { UnburiedMessages } from "../../../../src/broker/queue/unburied.ts"
 import { UnexaminedQueues } from "../../../../src/broker/queue/unexamined-queues.ts"
 import { PLAIN_QUEUE } from "../../../../src/broker/settings.ts"
 import { Chunk } from "../../../../src/util/bytes.ts"
@@ -99,17 +100,50 @@ test("a few queues are examined at once, many by and by, and each one time", () 
 test("queues share what may be buried in a turn", () => {
   const turns = { runCount: 1 }
   const budget = new BurialBudget(turns)
+  const first = budget.grant(false)
   let total = 0
-  for (let queue = 0; queue < 10; queue++) {
-    const granted = budget.grant(1024)
-    if (granted > 0) budget.use(granted)
+  let count = 0
+  for (let granted = first; granted > 0; granted = budget.grant(false), count++) {
+    budget.use(granted, false)
     total += granted
   }
-  assert.ok(total < 5000)
-  assert.equal(budget.grant(3), 0)
+  assert.ok(
+    first < total && total < 5000,
+    "one gets no more than a part, all together not too much",
+  )
+  assert.ok(count > 2)
+  assert.equal(budget.grant(true), 0)
   turns.runCount++
-  assert.equal(budget.grant(1024), 1024)
+  assert.equal(budget.grant(false), first, "the next turn has its own")
+  assert.ok(budget.grant(true) < first, "to move is more than to drop")
   let looks = 0
-  for (; budget.grant(1) > 0; looks++) budget.use(0)
-  assert.ok(looks > 10 && looks < 200, "looking is not free")
+  for (; budget.grant(false) > 0; looks++) budget.use(0, false)
+  assert.ok(looks > 10 && looks < 100, "looking is not free")
+  turns.runCount++
+  let moves = 0
+  for (; budget.grant(true) > 0; moves++) budget.useForMove()
+  assert.ok(moves > 500 && moves < 2000)
+})
+
+test("unburied messages come out as they went in, however the block grows", () => {
+  const unburied = new UnburiedMessages()
+  let added = 0
+  let taken = 0
+  for (const [adding, taking] of [
+    [100, 30],
+    [1000, 900],
+    [3, 173],
+    [70, 70],
+  ] as const) {
+    for (let i = 0; i < adding; i++, added++)
+      unburied.add(added, 2, 3, 4, added % 2 === 0 ? "rejected" : "delivery_limit")
+    for (let i = 0; i < taking; i++, taken++) {
+      assert.equal(unburied.next(), true)
+      const { segment, position, size, bodySize, reason } = unburied
+      assert.deepEqual([segment, position, size, bodySize], [taken, 2, 3, 4])
+      assert.equal(reason, taken % 2 === 0 ? "rejected" : "delivery_limit")
+    }
+    assert.equal(unburied.count, added - taken)
+  }
+  assert.equal(unburied.next(), false)
 })

@@ -44,6 +44,10 @@ test("preconditions of a consumer", () => {
     `not-implemented: automatic acknowledgement not supported by stream ${SUBJECT}`,
   )
   assert.equal(
+    refusalOf({ noAck: true, arguments: tableFromPlain({ "x-stream-offset": "bogus" }) }),
+    `not-implemented: automatic acknowledgement not supported by stream ${SUBJECT}`,
+  )
+  assert.equal(
     refusalOf({ prefetchCount: 0 }),
     `precondition-failed: consumer prefetch count is not set for stream ${SUBJECT}`,
   )

@@ -138,6 +138,19 @@ test("nothing is kept for tags of the server, nor with a given offset unless tha
   assert.deepEqual(kept, [-1, 0, -1, 14, -1])
 })
 
+test("a named consumer that acknowledged nothing goes on where it began", () => {
+  let world = new StreamWorld()
+  world.fill(20)
+  world.consume("me")
+  world.fill(5)
+  world.turns()
+  world = world.restart(true)
+  world.fill(5)
+  const again = world.consume("me")
+  world.turns()
+  assert.deepEqual(again.offsets, range(20, 30))
+})
+
 test("acks after the consumer was cancelled count; what comes back when the channel closes does not", () => {
   const world = new StreamWorld()
   world.consume("other")
