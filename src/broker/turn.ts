@@ -56,6 +56,9 @@ const REST_LOOPS_MAX = 64
 
 /** Empty turns after a reply, each 1 to 2 µs: less than half a millisecond of CPU, and only after a reply. */
 const SPINS_MAX = 256
+/** Clients that take their time are not polled for: after so many vain attempts, only every so many'th reply is followed by one. */
+const VAIN_SPINS_MAX = 8
+const SPIN_INTERVAL = 64
 
 export class Turn {
   #queues: MessageQueue[] = []
@@ -76,6 +79,9 @@ export class Turn {
   #inputBytes = 0
   #inputChunks = 0
   #spinsLeft = 0
+  /** Replies in a row after which no request came while the loop was polling. */
+  #vainSpins = 0
+  #skippedSpins = 0
   /** A write of this turn has failed: what was published in it is refused. */
   #writeFailed = false
   readonly #clock: Clock
@@ -95,7 +101,7 @@ export class Turn {
       this.loopCount++
       if (this.#resting.length > 0) this.#continueReading()
       if (this.#spinsLeft > 0) {
-        this.#spinsLeft--
+        if (--this.#spinsLeft === 0) this.#vainSpins++
         this.schedule()
       }
     }
@@ -106,6 +112,8 @@ export class Turn {
    * moment the loop polls instead of sleeping: waking up costs more than the request does.
    */
   expectRequest(): void {
+    if (this.#vainSpins >= VAIN_SPINS_MAX && ++this.#skippedSpins < SPIN_INTERVAL) return
+    this.#skippedSpins = 0
     this.#spinsLeft = SPINS_MAX
     this.schedule()
   }
@@ -171,6 +179,7 @@ export class Turn {
   /** A session begins with received bytes. What comes within a turn comes at one time: the clock is asked once. */
   beginInput(): void {
     if (this.#inputChunks > 0) return
+    if (this.#spinsLeft > 0) this.#vainSpins = 0
     this.#clock.refresh()
     this.schedule()
   }

@@ -542,7 +542,9 @@ export class Channel implements ConfirmWriter {
   }
 
   endTurn(round: number, completedRound: number, writeFailed: boolean): void {
-    this.confirms?.settle(round, completedRound, writeFailed)
+    const { confirms } = this
+    if (confirms !== null && confirms.settle(round, completedRound, writeFailed))
+      this.connection.broker.turn.expectRequest()
     const held = this.#held
     if (held === null || held.isEmpty) return
     if (writeFailed && held.hasNew && (this.vhost.isLogFailed || this.transaction !== null)) {

@@ -77,9 +77,13 @@ export class ConfirmTracker {
     runs.push({ end, state, round: ROUND_UNKNOWN })
   }
 
-  /** End of the turn: what was published in it is covered by `round`. Answers all that is due. */
-  settle(round: number, completedRound: number, writeFailed: boolean): void {
+  /**
+   * End of the turn: what was published in it is covered by `round`. Answers all that is due. True if
+   * that was a single message and nothing else waits, as when a client waits for each confirm.
+   */
+  settle(round: number, completedRound: number, writeFailed: boolean): boolean {
     const runs = this.#runs
+    const isSingle = this.unconfirmedCount === 1
     for (let i = runs.length - 1; i >= this.#head; i--) {
       const run = runs[i]!
       if (run.state !== CONFIRM_DURABLE) continue
@@ -90,6 +94,7 @@ export class ConfirmTracker {
       this.#hasReadyBehind = true
     }
     this.#release(completedRound)
+    return isSingle && this.#answered === this.#last
   }
 
   /** A commit round ended. With `failed`, what waited for it is refused. */

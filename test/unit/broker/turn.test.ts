@@ -168,6 +168,24 @@ test("after a reply the loop polls for a moment, and then rests", () => {
   assert.ok(count > 1 && count < 400, `${count} turns`)
 })
 
+test("clients that take their time are polled for now and then only", () => {
+  const fixture = new Fixture()
+  let polled = 0
+  for (let i = 0; i < 1000; i++) {
+    fixture.turn.expectRequest()
+    if (fixture.clock.runImmediates() > 0) polled++
+  }
+  assert.ok(polled >= 8 && polled < 40, `${polled} of 1000`)
+  while (fixture.clock.runImmediates() === 0) fixture.turn.expectRequest()
+  for (let i = 0; i < 70; i++) fixture.turn.expectRequest()
+  fixture.turn.beginInput() // A request that comes while the loop polls.
+  fixture.clock.runImmediates()
+  for (let i = 0; i < 5; i++) {
+    fixture.turn.expectRequest()
+    assert.ok(fixture.clock.runImmediates() > 1, "the next replies are followed by polling again")
+  }
+})
+
 test("the clock is asked once for all that comes in one turn", () => {
   const fixture = new Fixture()
   let refreshed = 0
