@@ -297,7 +297,9 @@ export class MessageStore implements QueueStore, BufferHolder, GuardedStore {
   browse(skip: number, visit: (message: StoredMessage) => boolean): void {
     if (this.#closed || this.#guard.isPaused || skip >= this.readyCount) return
     const requeued = this.#requeued
-    const walk = new ReadyWalk(this.#context, this.#segments.list, this.#tail, this.#reader)
+    const context = this.#context
+    const { list } = this.#segments
+    const walk = new ReadyWalk(context, this.#name, list, this.#tail, this.#reader)
     try {
       if (requeued !== null && skip < this.requeuedCount) {
         const heap = requeued.heap.clone()

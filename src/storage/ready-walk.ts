@@ -1,8 +1,8 @@
-import { loadAckFile } from "./ack-log.ts"
 import { HandedOut } from "./handed-out.ts"
 import { StoredMessage } from "./message.ts"
 import { READ_CORRUPT, READ_EMPTY, READ_UNVERIFIED, Reader } from "./reader.ts"
 import { readRecord } from "./record.ts"
+import { verifySegment } from "./recovery.ts"
 import type { RequeueHeap } from "./requeue-heap.ts"
 import { findSegment } from "./segment.ts"
 import type { Segment } from "./segment.ts"
@@ -11,7 +11,8 @@ import type { Tail } from "./tail.ts"
 
 /**
  * A look at the ready messages of a store without taking any: a reader of its own that starts where
- * the store's stands. Verifies nothing and repairs nothing: what is not a message ends the walk through
+ * the store's stands. Files of an earlier process are verified before anything of them is shown; the
+ * store does so again for its counts when it comes to them. What is not a message ends the walk through
  * its segment. Lives for one call, and nothing may happen to the store meanwhile.
  */
 
@@ -24,6 +25,7 @@ type Visit = (message: StoredMessage) => boolean
 
 export class ReadyWalk {
   readonly #context: StoreContext
+  readonly #queueName: string
   readonly #segments: readonly Segment[]
   readonly #tail: Tail
   readonly #storeReader: Reader
@@ -33,11 +35,13 @@ export class ReadyWalk {
 
   constructor(
     context: StoreContext,
+    queueName: string,
     segments: readonly Segment[],
     tail: Tail,
     storeReader: Reader,
   ) {
     this.#context = context
+    this.#queueName = queueName
     this.#segments = segments
     this.#tail = tail
     this.#storeReader = storeReader
@@ -71,7 +75,7 @@ export class ReadyWalk {
       const state = reader.prepare(this.#context, this.#segments, this.#tail)
       const { segment } = reader
       if (state === READ_EMPTY || segment === null) return
-      if (state === READ_UNVERIFIED) this.#skipSettled(segment)
+      if (state === READ_UNVERIFIED) this.#verify(segment)
       else if (state === READ_CORRUPT || !this.#describe(segment)) {
         if (!this.#leave(segment)) return
       } else if (left > 0) left--
@@ -103,12 +107,13 @@ export class ReadyWalk {
     return left
   }
 
-  /** Written by an earlier process: what it settled is in the ack file. */
-  #skipSettled(segment: Segment): void {
-    const { disk } = this.#context
-    const acks = loadAckFile(disk, segment.ackPath, segment.number, segment.size)
-    this.#reader.setSkips(acks.ranges)
-    this.#reader.acceptedSegment = segment.number
+  /** Written by an earlier process, and not yet looked at in this one. */
+  #verify(segment: Segment): void {
+    const reader = this.#reader
+    const { skips } = verifySegment(this.#context, this.#queueName, segment, reader.cursor)
+    reader.releaseWindow(this.#context)
+    reader.setSkips(skips)
+    reader.acceptedSegment = segment.number
   }
 
   /** The message at the cursor, which moves on. */

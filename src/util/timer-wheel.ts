@@ -28,6 +28,8 @@ const NOT_SCHEDULED = -1
 
 /** Entries fired in one turn of the event loop; the others follow in the next ones. */
 const FIRED_MAX = 1000
+/** Or fewer, if they take this long: a thousand queues may be deleted at one moment. */
+const SLICE_MS = 3
 
 /** The wall clock may jump: look at it this often while something is scheduled. */
 const ARMED_MS_MAX = 60_000
@@ -201,15 +203,17 @@ export class TimerWheel {
   }
 
   #fire(): void {
-    const { nowMs } = this.#clock
+    const clock = this.#clock
+    const { nowMs } = clock
     this.#isFiring = true
     try {
-      for (let left = FIRED_MAX; left > 0; left--) {
+      for (let left = FIRED_MAX; left > 0 && clock.nowMs < nowMs + SLICE_MS; left--) {
         const entry = this.#heads[DUE_LIST]!
         if (entry === null) break
         this.#unlink(entry)
         this.count--
         entry.onDue(nowMs)
+        clock.refresh()
       }
     } finally {
       // An entry that throws is a bug; the others have their time all the same if the process goes on.

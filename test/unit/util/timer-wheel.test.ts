@@ -25,6 +25,16 @@ class CountingClock extends ManualClock {
   }
 }
 
+/** Time goes by with the work that is done. */
+class WorkingClock extends ManualClock {
+  workedMs = 0
+
+  override refresh(): void {
+    this.nowMs += this.workedMs
+    this.workedMs = 0
+  }
+}
+
 function turn(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve))
 }
@@ -145,6 +155,21 @@ test("a thousand entries fire per turn, the others in the next ones", async () =
   wheel.schedule(late, clock.nowMs + 20)
   clock.advance(100)
   assert.equal(late.firedAtMs.length, 1)
+})
+
+test("entries that take their time are fired over several turns", async () => {
+  const clock = new WorkingClock()
+  const wheel = new TimerWheel(clock)
+  const entries = Array.from({ length: 20 }, () => new Entry())
+  for (const entry of entries) {
+    entry.again = () => clock.workedMs++
+    wheel.schedule(entry, clock.nowMs + 20)
+  }
+  const fired = (): number => entries.filter((entry) => entry.firedAtMs.length > 0).length
+  clock.advance(100)
+  assert.ok(fired() > 0 && fired() < 10, `fired ${String(fired())}`)
+  for (let turns = 0; turns < 20; turns++) await turn()
+  assert.equal(fired(), 20)
 })
 
 test("after the wall clock was set back, new deadlines follow the new time", () => {
