@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto"
 import type { Random } from "../util/random.ts"
+import { BcryptHash } from "./bcrypt-hash.ts"
 import { AuthError } from "./errors.ts"
 
 /**
@@ -7,8 +8,7 @@ import { AuthError } from "./errors.ts"
  *
  *   base64( salt, usually 4 bytes | digest of salt and UTF-8 password )
  *
- * The digest is the tail, so any salt size can be read. bcrypt (LavinMQ) is refused for now: it must
- * not run on the thread that moves messages.
+ * The digest is the tail, so any salt size can be read. The other kind, bcrypt, is bcrypt-hash.ts.
  */
 export type HashAlgorithm = "sha256" | "sha512" | "md5"
 
@@ -63,27 +63,41 @@ export class PasswordHash {
     return timingSafeEqual(computeDigest(this.algorithm, this.#salt, password), this.#digest)
   }
 
+  /** The name under which files and definitions store the algorithm. */
+  get algorithmName(): string {
+    return `rabbit_password_hashing_${this.algorithm}`
+  }
+
   toString(): string {
     return Buffer.concat([this.#salt, this.#digest]).toString("base64")
   }
 }
 
-/** The name under which files and definitions store an algorithm. */
-export function algorithmName(algorithm: HashAlgorithm): string {
-  return `rabbit_password_hashing_${algorithm}`
+/** What a user's password is compared with. */
+export type StoredPassword = PasswordHash | BcryptHash
+
+/**
+ * Reads a hash as it is stored or sent, with the name of its algorithm (parseAlgorithmName). Throws
+ * AuthError if it cannot be one.
+ */
+export function parseStoredPassword(text: string, algorithmName: string | null): StoredPassword {
+  const algorithm = parseAlgorithmName(algorithmName)
+  return algorithm === "bcrypt" ? new BcryptHash(text) : PasswordHash.parse(text, algorithm)
 }
 
 /**
  * Accepts every name that ends in a known algorithm, whatever the case, as LavinMQ does. No name means
- * MD5: only files of very old versions leave it out. Throws AuthError for bcrypt and unknown names.
+ * MD5: only files of very old versions leave it out. Throws AuthError for unknown names.
  */
-export function parseAlgorithmName(name: string | null): HashAlgorithm {
+export function parseAlgorithmName(name: string | null): HashAlgorithm | "bcrypt" {
   if (name === null || name === "") return "md5"
   const lower = name.toLowerCase()
-  for (const algorithm of ["sha256", "sha512", "md5"] as const)
+  for (const algorithm of ["sha256", "sha512", "md5", "bcrypt"] as const)
     if (lower.endsWith(algorithm)) return algorithm
-  if (lower.endsWith("bcrypt")) throw new AuthError("bcrypt password hashes are not supported yet")
-  throw new AuthError(`unknown password hashing algorithm '${name}'`)
+  throw new AuthError(
+    `unknown password hashing algorithm '${name}' (rabbit_password_hashing_sha256, ` +
+      "rabbit_password_hashing_sha512, rabbit_password_hashing_md5 or lavinmq_bcrypt)",
+  )
 }
 
 function computeDigest(algorithm: HashAlgorithm, salt: Buffer, password: string): Buffer {

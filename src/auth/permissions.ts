@@ -1,5 +1,6 @@
 import { AuthError } from "./errors.ts"
 import { Pattern } from "./pattern.ts"
+import type { TopicPermissions } from "./topic-permissions.ts"
 
 /**
  * What a user may do in one vhost: three patterns over the names of queues and exchanges, and their
@@ -39,21 +40,27 @@ export class VhostPermissions implements PermissionSources {
   }
 
   mayConfigure(name: string): boolean {
-    return this.#configure.test(name)
+    return this.#configure.test(aliasOf(name))
   }
 
   mayWrite(name: string): boolean {
-    return this.#write.test(name)
+    return this.#write.test(aliasOf(name))
   }
 
   mayRead(name: string): boolean {
-    return this.#read.test(name)
+    return this.#read.test(aliasOf(name))
   }
+}
+
+function aliasOf(name: string): string {
+  return name === "" ? DEFAULT_EXCHANGE_ALIAS : name
 }
 
 /** The part of a user that permission checks need. */
 export interface PermissionHolder {
   readonly permissions: ReadonlyMap<string, VhostPermissions>
+  /** By vhost and exchange; an exchange that is not there is not limited. */
+  readonly topicPermissions: ReadonlyMap<string, ReadonlyMap<string, TopicPermissions>>
 }
 
 /** Answers for all users. A user without an entry for the vhost may do nothing there. */
@@ -68,6 +75,16 @@ export class Permissions {
 
   mayRead(user: PermissionHolder, vhostName: string, name: string): boolean {
     return user.permissions.get(vhostName)?.mayRead(name) ?? false
+  }
+
+  /** What limits the keys that the user may use at a topic exchange; null if nothing does. */
+  topicsOf(
+    user: PermissionHolder,
+    vhostName: string,
+    exchangeName: string,
+  ): TopicPermissions | null {
+    if (user.topicPermissions.size === 0) return null
+    return user.topicPermissions.get(vhostName)?.get(exchangeName) ?? null
   }
 
   /** Whether the user may open a connection to the vhost at all. */
@@ -89,7 +106,8 @@ export function parsePermissionSources(value: unknown, configureKey: string): Pe
   return { configure: source(configureKey), write: source("write"), read: source("read") }
 }
 
-class Check {
+/** One pattern and its verdicts so far. */
+export class Check {
   readonly #pattern: Pattern
   readonly #verdicts = new Map<string, boolean>()
 
@@ -97,8 +115,7 @@ class Check {
     this.#pattern = new Pattern(source)
   }
 
-  test(rawName: string): boolean {
-    const name = rawName === "" ? DEFAULT_EXCHANGE_ALIAS : rawName
+  test(name: string): boolean {
     const known = this.#verdicts.get(name)
     if (known !== undefined) return known
     if (this.#verdicts.size >= VERDICT_COUNT_MAX) this.#verdicts.clear()

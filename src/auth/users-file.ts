@@ -1,12 +1,18 @@
 import { AuthError } from "./errors.ts"
-import { algorithmName, parseAlgorithmName, PasswordHash } from "./password-hash.ts"
+import { parseStoredPassword, type StoredPassword } from "./password-hash.ts"
 import { parsePermissionSources, VhostPermissions, type PermissionSources } from "./permissions.ts"
+import {
+  parseTopicPermissionSources,
+  TopicPermissions,
+  type TopicPermissionSources,
+} from "./topic-permissions.ts"
 
 /**
  * The content of users.json, in the format of LavinMQ: an array of
  *
  *   { name, password_hash, hashing_algorithm, tags: "administrator,management",
- *     permissions: { vhost: { config, read, write } } }          (`config`, not `configure`, here)
+ *     permissions: { vhost: { config, read, write } },           (`config`, not `configure`, here)
+ *     topic_permissions: { vhost: { exchange: { write, read } } } }      only if there are any; ours
  *
  * A hash or expression that cannot be used denies and is reported, but stays in the file: it may be
  * the work of an operator or of another product, and a broker that does not start helps nobody.
@@ -15,12 +21,13 @@ export class UserRecord {
   readonly name: string
   tags: readonly string[] = []
   readonly permissions = new Map<string, VhostPermissions>()
+  readonly topicPermissions = new Map<string, Map<string, TopicPermissions>>()
   isDeleted = false
   /** Null if no password logs in. */
-  hash: PasswordHash | null = null
+  hash: StoredPassword | null = null
   /** As in the file; they say something even where `hash` is null. */
-  #storedHash = ""
-  #storedAlgorithm: string | null = null
+  passwordHash = ""
+  hashingAlgorithm: string | null = null
   /** Entries with expressions that were refused. */
   readonly #unusable = new Map<string, PermissionSources>()
 
@@ -28,18 +35,18 @@ export class UserRecord {
     this.name = name
   }
 
-  setHash(hash: PasswordHash | null): void {
+  setHash(hash: StoredPassword | null): void {
     this.hash = hash
-    this.#storedHash = hash?.toString() ?? ""
-    this.#storedAlgorithm = hash === null ? null : algorithmName(hash.algorithm)
+    this.passwordHash = hash?.toString() ?? ""
+    this.hashingAlgorithm = hash === null ? null : hash.algorithmName
   }
 
   /** Throws AuthError if the hash cannot be used; it is kept all the same. */
   setStoredHash(hash: string, algorithm: string | null): void {
-    this.#storedHash = hash
-    this.#storedAlgorithm = algorithm
+    this.passwordHash = hash
+    this.hashingAlgorithm = algorithm
     this.hash = null
-    if (hash !== "") this.hash = PasswordHash.parse(hash, parseAlgorithmName(algorithm))
+    if (hash !== "") this.hash = parseStoredPassword(hash, algorithm)
   }
 
   setPermissions(vhostName: string, permissions: VhostPermissions): void {
@@ -59,18 +66,59 @@ export class UserRecord {
     return this.permissions.delete(vhostName) || wasUnusable
   }
 
+  setTopicPermissions(vhostName: string, exchange: string, permissions: TopicPermissions): void {
+    const exchanges = this.topicPermissions.get(vhostName)
+    if (exchanges === undefined)
+      this.topicPermissions.set(vhostName, new Map([[exchange, permissions]]))
+    else exchanges.set(exchange, permissions)
+  }
+
+  /** Throws AuthError if they cannot be used; they are kept all the same, and deny. */
+  setStoredTopicPermissions(
+    vhostName: string,
+    exchange: string,
+    sources: TopicPermissionSources,
+  ): void {
+    this.setTopicPermissions(vhostName, exchange, TopicPermissions.denying(sources))
+    const usable = TopicPermissions.create(sources, this.name, vhostName)
+    this.setTopicPermissions(vhostName, exchange, usable)
+  }
+
+  /** Of one exchange, or of all in the vhost. False if there were none. */
+  removeTopicPermissions(vhostName: string, exchange: string | null): boolean {
+    if (exchange === null) return this.topicPermissions.delete(vhostName)
+    const exchanges = this.topicPermissions.get(vhostName)
+    if (exchanges === undefined || !exchanges.delete(exchange)) return false
+    if (exchanges.size === 0) this.topicPermissions.delete(vhostName)
+    return true
+  }
+
   toJSON(): Record<string, unknown> {
     const permissions: [string, unknown][] = []
     for (const entries of [this.permissions, this.#unusable])
       for (const [vhostName, { configure, read, write }] of entries)
         permissions.push([vhostName, { config: configure, read, write }])
-    return {
+    const entry: Record<string, unknown> = {
       name: this.name,
-      password_hash: this.#storedHash,
-      hashing_algorithm: this.#storedAlgorithm,
+      password_hash: this.passwordHash,
+      hashing_algorithm: this.hashingAlgorithm,
       tags: this.tags.join(","),
       permissions: Object.fromEntries(permissions),
     }
+    if (this.topicPermissions.size > 0) entry["topic_permissions"] = this.#formatTopicPermissions()
+    return entry
+  }
+
+  #formatTopicPermissions(): Record<string, unknown> {
+    const vhosts: [string, unknown][] = []
+    for (const [vhostName, exchanges] of this.topicPermissions) {
+      const entries = [...exchanges].map(([exchange, { write, read }]) => [
+        exchange,
+        { write, read },
+      ])
+      vhosts.push([vhostName, Object.fromEntries(entries)])
+    }
+    return Object.fromEntries(vhosts)
   }
 }
 
@@ -99,6 +147,14 @@ function parseUser(value: unknown, problems: string[]): UserRecord {
     attempt(`permissions of user '${name}' in vhost '${vhostName}'`, problems, () =>
       user.setStoredPermissions(vhostName, parsePermissionSources(entry, "config")),
     )
+  for (const [vhostName, exchanges] of fieldsOf(fields.get("topic_permissions")))
+    for (const [exchange, entry] of fieldsOf(exchanges))
+      attempt(
+        `topic permissions of user '${name}' in vhost '${vhostName}' for '${exchange}'`,
+        problems,
+        () =>
+          user.setStoredTopicPermissions(vhostName, exchange, parseTopicPermissionSources(entry)),
+      )
   return user
 }
 

@@ -1,9 +1,10 @@
 import type { Random } from "../util/random.ts"
 import { AuthError } from "./errors.ts"
 import { isLoopback } from "./loopback.ts"
-import { parseAlgorithmName, PasswordHash } from "./password-hash.ts"
+import { parseStoredPassword, PasswordHash, type StoredPassword } from "./password-hash.ts"
 import { VhostPermissions, type PermissionSources } from "./permissions.ts"
-import { parseUsers, UserRecord } from "./users-file.ts"
+import { TopicPermissions, type TopicPermissionSources } from "./topic-permissions.ts"
+import { parseTags, parseUsers, UserRecord } from "./users-file.ts"
 
 /**
  * The users of the broker: who may log in, with what tags and permissions. Kept in users.json, in the
@@ -25,7 +26,22 @@ export interface User {
   readonly tags: readonly string[]
   /** By vhost. Without an entry the user cannot connect to it. */
   readonly permissions: ReadonlyMap<string, VhostPermissions>
+  /** By vhost and exchange. */
+  readonly topicPermissions: ReadonlyMap<string, ReadonlyMap<string, TopicPermissions>>
+  /** As stored; "" if no password logs in. */
+  readonly passwordHash: string
+  readonly hashingAlgorithm: string | null
   readonly isDeleted: boolean
+}
+
+/** What is not given stays as it is. At most one of `password` and `passwordHash`. */
+export interface UserChange {
+  readonly password?: string
+  /** "" means that no password logs in. */
+  readonly passwordHash?: string
+  /** Of `passwordHash`. Default SHA-256. */
+  readonly hashingAlgorithm?: string
+  readonly tags?: readonly string[]
 }
 
 export interface UserStoreOptions {
@@ -44,6 +60,7 @@ export interface UserStoreOptions {
 }
 
 const DEFAULT_VHOST = "/"
+const NAME_SIZE_MAX = 255
 const ALL: PermissionSources = { configure: ".*", write: ".*", read: ".*" }
 
 export class UserStore {
@@ -55,11 +72,15 @@ export class UserStore {
   readonly #document: JsonDocument
   readonly #random: Random
   readonly #defaultUser: string
-  readonly #defaultHash: PasswordHash
-  readonly #defaultUserLoopbackOnly: boolean
+  readonly #defaultHash: StoredPassword
+  /** May change at any time; for logins from then on. */
+  defaultUserLoopbackOnly: boolean
   readonly #onChanged: () => void
   /** Checked when there is no such user, so that the answer takes as long as for a wrong password. */
   readonly #decoy: PasswordHash
+  /** Not begun yet. */
+  #nextSave: Promise<void> | null = null
+  #lastSave: Promise<unknown> = Promise.resolve()
 
   constructor(options: UserStoreOptions) {
     this.#document = options.document
@@ -68,8 +89,8 @@ export class UserStore {
     this.#defaultHash =
       options.defaultPasswordHash === undefined
         ? PasswordHash.create(options.defaultPassword ?? "guest", options.random)
-        : PasswordHash.parse(options.defaultPasswordHash, "sha256")
-    this.#defaultUserLoopbackOnly = options.defaultUserLoopbackOnly ?? true
+        : parseStoredPassword(options.defaultPasswordHash, "sha256")
+    this.defaultUserLoopbackOnly = options.defaultUserLoopbackOnly ?? true
     this.#onChanged = options.onChanged ?? ((): void => {})
     this.#decoy = PasswordHash.create("", options.random)
   }
@@ -99,39 +120,53 @@ export class UserStore {
 
   /**
    * The user, or null for every reason to refuse alike. `remoteAddress` is null for a Unix socket.
-   * An empty password never logs in.
+   * An empty password never logs in. A bcrypt hash takes its time on another thread: then the answer is
+   * a promise, which rejects if the hash cannot be compared.
    */
-  authenticate(name: string, password: string, remoteAddress: string | null): User | null {
+  authenticate(
+    name: string,
+    password: string,
+    remoteAddress: string | null,
+  ): User | null | Promise<User | null> {
     const user = this.#users.get(name)
     const hash = user?.hash ?? null
-    const isRight = (hash ?? this.#decoy).matches(password)
-    if (user === undefined || hash === null || !isRight || password === "") return null
-    const isBound = this.#defaultUserLoopbackOnly && name === this.#defaultUser
-    return isBound && !isLoopback(remoteAddress) ? null : user
-  }
-
-  /** Creates or changes. The same password again keeps its hash. Resolves when it is on disk. */
-  async setPassword(name: string, password: string): Promise<void> {
-    const user = this.#users.get(name) ?? this.#add(name)
-    if (user.hash === null || !user.hash.matches(password))
-      user.setHash(PasswordHash.create(password, this.#random))
-    await this.#commit()
+    const verdict = (hash ?? this.#decoy).matches(password)
+    const answer = (isRight: boolean): User | null => {
+      if (user === undefined || hash === null || !isRight || password === "") return null
+      if (user.isDeleted || user.hash !== hash) return null // It has changed meanwhile.
+      const isBound = this.defaultUserLoopbackOnly && name === this.#defaultUser
+      return isBound && !isLoopback(remoteAddress) ? null : user
+    }
+    return typeof verdict === "boolean" ? answer(verdict) : verdict.then(answer)
   }
 
   /**
-   * Creates or changes with a hash from elsewhere; an empty one means that no password logs in.
-   * Throws AuthError if it cannot be a hash of that algorithm.
+   * Creates or changes; true if it is new. The same password again keeps its hash. Resolves when it is
+   * on disk. Throws AuthError, and changes nothing, for input that cannot be accepted.
    */
-  async setPasswordHash(name: string, hash: string, algorithm: string | null): Promise<void> {
-    const parsed = hash === "" ? null : PasswordHash.parse(hash, parseAlgorithmName(algorithm))
-    const user = this.#users.get(name) ?? this.#add(name)
-    user.setHash(parsed)
+  async put(name: string, change: UserChange): Promise<boolean> {
+    if (name === "" || Buffer.byteLength(name) > NAME_SIZE_MAX)
+      throw new AuthError(`a user name has 1 to ${NAME_SIZE_MAX} bytes`)
+    const hash = await this.#hashOf(name, change)
+    const present = this.#users.get(name)
+    const user = present ?? this.#add(name)
+    if (hash !== undefined) user.setHash(hash)
+    if (change.tags !== undefined) user.tags = parseTags(change.tags)
     await this.#commit()
+    return present === undefined
   }
 
-  async setTags(name: string, tags: readonly string[]): Promise<void> {
-    this.#existing(name).tags = [...new Set(tags)]
-    await this.#commit()
+  /** Undefined if it stays as it is. */
+  async #hashOf(name: string, change: UserChange): Promise<StoredPassword | null | undefined> {
+    const { password, passwordHash, hashingAlgorithm } = change
+    if (passwordHash !== undefined)
+      return passwordHash === ""
+        ? null
+        : parseStoredPassword(passwordHash, hashingAlgorithm ?? "sha256")
+    if (password === undefined) return undefined
+    const present = this.#users.get(name)?.hash ?? null
+    if (present !== null && (await present.matches(password))) return undefined
+    return PasswordHash.create(password, this.#random)
   }
 
   /** Throws AuthError, and changes nothing, if one of the expressions cannot be accepted. */
@@ -145,10 +180,35 @@ export class UserStore {
     if (this.#existing(name).removePermissions(vhostName)) await this.#commit()
   }
 
+  /** Throws AuthError, and changes nothing, if one of the expressions cannot be accepted. */
+  async setTopicPermissions(
+    name: string,
+    vhostName: string,
+    exchange: string,
+    sources: TopicPermissionSources,
+  ): Promise<void> {
+    const user = this.#existing(name)
+    const permissions = TopicPermissions.create(sources, name, vhostName)
+    user.setTopicPermissions(vhostName, exchange, permissions)
+    await this.#commit()
+  }
+
+  /** Of one exchange, or of all in the vhost. No error if there are none. */
+  async removeTopicPermissions(
+    name: string,
+    vhostName: string,
+    exchange: string | null,
+  ): Promise<void> {
+    if (this.#existing(name).removeTopicPermissions(vhostName, exchange)) await this.#commit()
+  }
+
   /** The vhost is gone: so are all permissions on it. */
   async removeVhost(vhostName: string): Promise<void> {
     let isChanged = false
-    for (const user of this.#users.values()) if (user.removePermissions(vhostName)) isChanged = true
+    for (const user of this.#users.values()) {
+      if (user.removePermissions(vhostName)) isChanged = true
+      if (user.removeTopicPermissions(vhostName, null)) isChanged = true
+    }
     if (isChanged) await this.#commit()
   }
 
@@ -159,6 +219,7 @@ export class UserStore {
     this.#users.delete(name)
     user.isDeleted = true
     user.permissions.clear()
+    user.topicPermissions.clear()
     await this.#commit()
     return true
   }
@@ -185,7 +246,16 @@ export class UserStore {
     this.#onChanged()
   }
 
+  /** One at a time; what changes meanwhile goes with the next one, so that thousands of users take few. */
   #save(): Promise<void> {
-    return this.#document.save([...this.#users.values()].map((user) => user.toJSON()))
+    const next =
+      this.#nextSave ??
+      this.#lastSave.then(() => {
+        this.#nextSave = null
+        return this.#document.save([...this.#users.values()].map((user) => user.toJSON()))
+      })
+    this.#nextSave = next
+    this.#lastSave = next.catch(() => {}) // Whoever waits for it has the error.
+    return next
   }
 }

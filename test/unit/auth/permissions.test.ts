@@ -94,6 +94,7 @@ test("an expression under the watchdog still gives right answers", () => {
 
 test("configure, write and read are separate, and a vhost without entry denies all", () => {
   const user = {
+    topicPermissions: new Map(),
     permissions: new Map([
       ["/", new VhostPermissions({ configure: "^c", write: "^w", read: "^r" })],
       ["none", new VhostPermissions({ configure: "", write: "^$", read: "" })],
@@ -118,7 +119,8 @@ test("configure, write and read are separate, and a vhost without entry denies a
 
 function mayPublishToDefault(write: string): boolean {
   const entry = new VhostPermissions({ configure: "", write, read: "" })
-  return new Permissions().mayWrite({ permissions: new Map([["/", entry]]) }, "/", "")
+  const user = { permissions: new Map([["/", entry]]), topicPermissions: new Map() }
+  return new Permissions().mayWrite(user, "/", "")
 }
 
 test("the default exchange is checked as amq.default, so an empty expression denies it", () => {
