@@ -1,14 +1,18 @@
 #!/usr/bin/env node
 /**
- * The broker's entry: reads the command line, starts a broker, stops it on a signal, sets the exit
- * code. 0 is a stop on request, 1 a start that failed or a stop in a hurry, 2 a command line that
+ * The broker's entry: reads the command line, starts a broker, reads the configuration again on SIGHUP,
+ * stops on a signal, sets the exit code. 0 is a stop on request, 1 a start that failed or a stop in a hurry, 2 a command line that
  * makes no sense. Everything else is in server/start-broker.ts.
  */
 import { formatHelp, parseArguments } from "../config/arguments.ts"
+import type { Invocation } from "../config/arguments.ts"
 import type { Config } from "../config/options.ts"
 import { VERSION } from "../config/version.ts"
+import { reload, startOptionsOf } from "../server/configuration.ts"
 import { StartError, startBroker } from "../server/start-broker.ts"
 import type { RunningBroker } from "../server/start-broker.ts"
+
+type Run = Extract<Invocation, { readonly kind: "run" }>
 
 const EXIT_FAILURE = 1
 const EXIT_USAGE = 2
@@ -31,11 +35,11 @@ async function main(): Promise<void> {
       process.exitCode = EXIT_USAGE
       return
     case "run":
-      await run(invocation.config)
+      await run(invocation)
   }
 }
 
-async function run(config: Config): Promise<void> {
+async function run({ config, configFile }: Run): Promise<void> {
   let stopRequest: NodeJS.Signals | null = null
   let broker: RunningBroker | null = null
   const stop = (signal: NodeJS.Signals): void => {
@@ -45,22 +49,15 @@ async function run(config: Config): Promise<void> {
   }
   process.on("SIGTERM", stop)
   process.on("SIGINT", stop)
+  let inForce = config
+  process.on("SIGHUP", (signal) => {
+    // The window was closed.
+    if (configFile === null && process.stdout.isTTY) stop(signal)
+    else if (broker !== null && stopRequest === null)
+      inForce = readAgain(broker, inForce, configFile)
+  })
   try {
-    broker = await startBroker({
-      dataDirectory: config.dataDir,
-      amqp: { host: config.bind, port: config.amqpPort },
-      sync: config.sync,
-      logLevel: config.logLevel,
-      freeDiskMinBytes: config.freeDiskMinBytes,
-      maxMessageSizeBytes: config.maxMessageSizeBytes,
-      heartbeatSeconds: config.heartbeatSeconds,
-      frameMaxBytes: config.frameMaxBytes,
-      channelMax: config.channelMax,
-      maxConnections: config.maxConnections,
-      maxConsumersPerChannel: config.maxConsumersPerChannel,
-      consumerTimeoutMs: config.consumerTimeoutMs,
-      declareMismatch: config.declareMismatch,
-    })
+    broker = await startBroker(startOptionsOf(config))
   } catch (error) {
     if (!(error instanceof StartError)) throw error
     process.stderr.write(`sluice: ${error.message}\n`)
@@ -71,7 +68,20 @@ async function run(config: Config): Promise<void> {
     `Sluice ${VERSION} listens on ${broker.addresses.join(", ")}\n` +
       `Data in ${broker.dataDirectory ?? "memory"}\n`,
   )
+  if (broker.http !== null)
+    process.stdout.write(`Management on http://${broker.http.addresses.join(", ")}\n`)
   if (stopRequest !== null) await shutDown(broker) // It came while the broker was starting.
+}
+
+/** Returns the values in force. What is wrong changes nothing. */
+function readAgain(broker: RunningBroker, inForce: Config, configFile: string | null): Config {
+  const { log } = broker.broker
+  const invocation = parseArguments(process.argv.slice(2), process.env)
+  if (configFile === null) log.info({}, "SIGHUP: there is no configuration file to read again")
+  else if (invocation.kind === "run") return reload(broker, inForce, invocation.config)
+  else if (invocation.kind === "error")
+    log.error({ reason: invocation.message }, "the configuration stays as it is: it cannot be read")
+  return inForce
 }
 
 async function shutDown(broker: RunningBroker): Promise<void> {

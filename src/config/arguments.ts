@@ -1,13 +1,21 @@
 /**
- * From the command line and the environment to a Config. The command line wins over the
- * environment, the environment over the defaults. Prints nothing and never exits: the entry file does.
+ * From command line, environment and configuration file to a Config. The command line wins over the
+ * environment, that over the file, and the file over the defaults. Prints nothing and never exits: the
+ * entry file does.
  */
+import { readFileSync } from "node:fs"
 import { parseArgs } from "node:util"
-import { COMMAND_FLAGS, OPTIONS, formatDefault } from "./options.ts"
+import { ConfigFileError, readIni } from "./ini-file.ts"
+import { COMMAND_FLAGS, CONFIG_FILE, OPTIONS, formatDefault } from "./options.ts"
 import type { Config, Option } from "./options.ts"
 
 export type Invocation =
-  | { readonly kind: "run"; readonly config: Config }
+  | {
+      readonly kind: "run"
+      readonly config: Config
+      /** Null if there is none. */
+      readonly configFile: string | null
+    }
   | { readonly kind: "help" }
   | { readonly kind: "version" }
   /** One line that names what is wrong. */
@@ -16,6 +24,7 @@ export type Invocation =
 type AnyOption = Option<unknown>
 
 const ENTRIES: readonly (readonly [name: string, option: AnyOption])[] = Object.entries(OPTIONS)
+const CONFIG_FILE_NAME = longName(CONFIG_FILE.flags)
 const HELP_WIDTH = 100
 const HELP_DOC_COLUMN = 32
 
@@ -26,18 +35,26 @@ export function parseArguments(
   try {
     const fromFlags = readFlags(argv)
     if (fromFlags === "help" || fromFlags === "version") return { kind: fromFlags }
+    const given = fromFlags.get(CONFIG_FILE_NAME)
+    const configFile = typeof given === "string" ? given : (env[CONFIG_FILE.env] ?? "")
+    const fromFile = configFile === "" ? new Map<string, unknown>() : readFile(configFile)
     const values: Record<string, unknown> = {}
     for (const [name, entry] of ENTRIES) {
       const text = env[entry.env]
       if (fromFlags.has(name)) values[name] = fromFlags.get(name)
       // An empty variable counts as absent: compose files and units often pass them through so.
       else if (text !== undefined && text !== "") values[name] = read(entry, entry.env, text)
-      else values[name] = entry.default
+      else values[name] = fromFile.has(name) ? fromFile.get(name) : entry.default
     }
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The loop has set each name of the table from its own parser or default.
-    return { kind: "run", config: values as Config }
+    return {
+      kind: "run",
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The loop has set each name of the table from its own parser or default.
+      config: values as Config,
+      configFile: configFile === "" ? null : configFile,
+    }
   } catch (error) {
-    if (error instanceof UsageError) return { kind: "error", message: error.message }
+    if (error instanceof UsageError || error instanceof ConfigFileError)
+      return { kind: "error", message: error.message }
     throw error
   }
 }
@@ -50,6 +67,8 @@ export function formatHelp(version: string): string {
     "Usage: sluice [options]",
     "",
   ]
+  const { flags: fileFlags, argument: fileArgument, doc: fileDoc, env: fileEnv } = CONFIG_FILE
+  lines.push(...helpEntry(formatFlags(fileFlags, fileArgument), `${fileDoc} [${fileEnv}]`))
   for (const [, entry] of ENTRIES) {
     const flags = formatFlags(entry.flags, entry.argument)
     const suffix = entry.argument === undefined ? "" : ` (default ${formatDefault(entry.default)})`
@@ -57,7 +76,10 @@ export function formatHelp(version: string): string {
   }
   for (const command of Object.values(COMMAND_FLAGS))
     lines.push(...helpEntry(formatFlags(command.flags), command.doc))
-  lines.push("", "The name in brackets is the environment variable; a flag wins over it.")
+  lines.push(
+    "",
+    "The name in brackets is the environment variable. A flag wins over it, and it over the file.",
+  )
   return `${lines.join("\n")}\n`
 }
 
@@ -65,6 +87,17 @@ export function formatHelp(version: string): string {
 function formatFlags(flags: readonly string[], argument?: string): string {
   const text = flags[0]?.startsWith("--") === true ? `    ${flags.join(", ")}` : flags.join(", ")
   return argument === undefined ? text : `${text}=${argument}`
+}
+
+function readFile(path: string): Map<string, unknown> {
+  let text: string
+  try {
+    text = readFileSync(path, "utf8")
+  } catch (error) {
+    const reason = error instanceof Error && "code" in error ? String(error.code) : String(error)
+    throw new UsageError(`cannot read the configuration file ${path}: ${reason}`)
+  }
+  return readIni(text, path)
 }
 
 class UsageError extends Error {
@@ -88,6 +121,10 @@ function readFlags(argv: readonly string[]): Map<string, unknown> | "help" | "ve
       command ??= token.name
       continue
     }
+    if (token.name === CONFIG_FILE_NAME) {
+      values.set(CONFIG_FILE_NAME, flagText(CONFIG_FILE, token))
+      continue
+    }
     const found = ENTRIES.find(([, known]) => longName(known.flags) === token.name)
     if (found === undefined) throw new UsageError(`unknown flag '${token.rawName}'`)
     const [name, entry] = found
@@ -105,7 +142,7 @@ interface FlagToken {
   readonly inlineValue: boolean | undefined
 }
 
-function flagText(entry: AnyOption, token: FlagToken): string {
+function flagText(entry: Pick<AnyOption, "switchText" | "argument">, token: FlagToken): string {
   if (entry.switchText !== undefined) {
     if (token.value !== undefined) throw new UsageError(`${token.rawName} takes no value`)
     return entry.switchText
@@ -133,6 +170,7 @@ function flagTable(): Record<string, { type: "string" | "boolean"; short?: strin
   }
   for (const [, entry] of ENTRIES)
     add(entry.flags, entry.switchText === undefined ? "string" : "boolean")
+  add(CONFIG_FILE.flags, "string")
   for (const command of Object.values(COMMAND_FLAGS)) add(command.flags, "boolean")
   return table
 }

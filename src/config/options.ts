@@ -1,7 +1,7 @@
 /**
- * The only list of options. The parser of the command line and the environment, `--help` and the
- * table in docs/configuration.md are made from it, so that none of them can fall behind. It holds
- * no values of a running broker: those are a Config, which is passed on and never global.
+ * The only list of options. The parsers of command line, environment and configuration file, `--help`, the
+ * table in docs/configuration.md and docs/sluice.ini.sample are made from it, so that none of them can fall
+ * behind. It holds no values of a running broker: those are a Config, which is passed on and never global.
  */
 import {
   LOG_LEVELS,
@@ -11,7 +11,10 @@ import {
   parseBoolean,
   parseDeclareMismatch,
   parseLogLevel,
+  parsePasswordHash,
   parsePath,
+  parsePortOrOff,
+  parseUserName,
 } from "./parse-values.ts"
 import type { DeclareMismatch, LogLevel } from "./parse-values.ts"
 
@@ -29,6 +32,8 @@ export interface Option<T> {
   readonly switchText?: string
   /** Joins the values of a flag that may be given several times; without it the last one counts. */
   merge?(this: void, previous: T, next: T): T
+  /** When a value that was changed in the file holds after SIGHUP; without it, after a restart. */
+  readonly reload?: "at once" | "for new connections" | "for new channels"
   readonly doc: string
 }
 
@@ -38,6 +43,9 @@ function option<T>(fields: Option<T>): Option<T> {
 
 /** The largest size that a message may have whatever the option says; RabbitMQ's ceiling. */
 const MESSAGE_SIZE_BYTES_MAX = 512 * 2 ** 20
+
+/** Of "guest", as LavinMQ has it. */
+const GUEST_HASH = "+pHuxkR9fCyrrwXjOD4BP4XbzO3l8LJr8YkThMgJ0yVHFRE+"
 
 export const OPTIONS = {
   dataDir: option<string>({
@@ -68,6 +76,25 @@ export const OPTIONS = {
     argument: "PORT",
     doc: "AMQP port; 0 takes a free one",
   }),
+  httpBind: option<readonly string[]>({
+    default: ["127.0.0.1", "::1"],
+    parse: parseAddresses,
+    ini: ["mgmt", "bind"],
+    env: "SLUICE_HTTP_BIND",
+    flags: ["--http-bind"],
+    argument: "ADDRESS",
+    merge: (previous, next) => [...previous, ...next],
+    doc: "Addresses on which the management HTTP API listens, as with --bind",
+  }),
+  httpPort: option<number>({
+    default: 15_672,
+    parse: parsePortOrOff,
+    ini: ["mgmt", "port"],
+    env: "SLUICE_HTTP_PORT",
+    flags: ["--http-port"],
+    argument: "PORT",
+    doc: "Port of the management HTTP API; 0 takes a free one, off has none",
+  }),
   logLevel: option<LogLevel>({
     default: "info",
     parse: parseLogLevel,
@@ -75,6 +102,7 @@ export const OPTIONS = {
     env: "SLUICE_LOG_LEVEL",
     flags: ["-l", "--log-level"],
     argument: "LEVEL",
+    reload: "at once",
     doc: `Least severe log entries that are written: ${LOG_LEVELS.join(", ")}`,
   }),
   sync: option<boolean>({
@@ -84,7 +112,7 @@ export const OPTIONS = {
     env: "SLUICE_SYNC",
     flags: ["--no-sync"],
     switchText: "false",
-    doc: "Confirm before the disk has the message. UNSAFE: a power failure loses confirmed messages, a crash of the broker alone does not",
+    doc: "Confirms wait until the disk has the message. Without that (--no-sync) a power failure loses confirmed messages: UNSAFE. A crash of the broker alone does not",
   }),
   freeDiskMinBytes: option<number>({
     default: 0,
@@ -93,6 +121,7 @@ export const OPTIONS = {
     env: "SLUICE_FREE_DISK_MIN",
     flags: ["--free-disk-min"],
     argument: "BYTES",
+    reload: "at once",
     doc: "Publishing stops while less than this is free on the disk (never less than three segments, 24 MiB)",
   }),
   maxMessageSizeBytes: option<number>({
@@ -102,6 +131,7 @@ export const OPTIONS = {
     env: "SLUICE_MAX_MESSAGE_SIZE",
     flags: ["--max-message-size"],
     argument: "BYTES",
+    reload: "for new connections",
     doc: "Largest body that is accepted",
   }),
   heartbeatSeconds: option<number>({
@@ -111,6 +141,7 @@ export const OPTIONS = {
     env: "SLUICE_HEARTBEAT",
     flags: ["--heartbeat"],
     argument: "SECONDS",
+    reload: "for new connections",
     doc: "Heartbeat interval offered to clients; 0 offers none",
   }),
   frameMaxBytes: option<number>({
@@ -120,6 +151,7 @@ export const OPTIONS = {
     env: "SLUICE_FRAME_MAX",
     flags: ["--frame-max"],
     argument: "BYTES",
+    reload: "for new connections",
     doc: "Largest frame offered to clients",
   }),
   channelMax: option<number>({
@@ -129,6 +161,7 @@ export const OPTIONS = {
     env: "SLUICE_CHANNEL_MAX",
     flags: ["--channel-max"],
     argument: "COUNT",
+    reload: "for new connections",
     doc: "Channels per connection offered to clients",
   }),
   maxConnections: option<number>({
@@ -138,6 +171,7 @@ export const OPTIONS = {
     env: "SLUICE_MAX_CONNECTIONS",
     flags: ["--max-connections"],
     argument: "COUNT",
+    reload: "at once",
     doc: "Connections that may be open at one time; 0 is no limit",
   }),
   maxConsumersPerChannel: option<number>({
@@ -147,6 +181,7 @@ export const OPTIONS = {
     env: "SLUICE_MAX_CONSUMERS_PER_CHANNEL",
     flags: ["--max-consumers-per-channel"],
     argument: "COUNT",
+    reload: "at once",
     doc: "Consumers that one channel may have; 0 is no limit",
   }),
   consumerTimeoutMs: option<number>({
@@ -156,7 +191,36 @@ export const OPTIONS = {
     env: "SLUICE_CONSUMER_TIMEOUT",
     flags: ["--consumer-timeout"],
     argument: "MS",
+    reload: "for new channels",
     doc: "Milliseconds that a consumer may keep a delivery without settling it, unless its queue says otherwise; 0 is no limit",
+  }),
+  defaultUser: option<string>({
+    default: "guest",
+    parse: parseUserName,
+    ini: ["main", "default_user"],
+    env: "SLUICE_DEFAULT_USER",
+    flags: ["--default-user"],
+    argument: "NAME",
+    doc: "Administrator that is made when there are no users yet",
+  }),
+  defaultPasswordHash: option<string>({
+    default: GUEST_HASH,
+    parse: parsePasswordHash,
+    ini: ["main", "default_password_hash"],
+    env: "SLUICE_DEFAULT_PASSWORD_HASH",
+    flags: ["--default-password-hash"],
+    argument: "HASH",
+    doc: "Its password, as base64 of a salt of 4 bytes and the SHA-256 of salt and password; by default of guest",
+  }),
+  defaultUserLoopbackOnly: option<boolean>({
+    default: true,
+    parse: parseBoolean,
+    ini: ["main", "default_user_only_loopback"],
+    env: "SLUICE_DEFAULT_USER_ONLY_LOOPBACK",
+    flags: ["--default-user-only-loopback"],
+    argument: "BOOL",
+    reload: "at once",
+    doc: "The default user may log in from this machine only",
   }),
   declareMismatch: option<DeclareMismatch>({
     default: "strict",
@@ -171,6 +235,14 @@ export const OPTIONS = {
 
 /** The values of a start. */
 export type Config = { readonly [K in keyof typeof OPTIONS]: (typeof OPTIONS)[K]["default"] }
+
+/** Where the configuration file is; it is none of the options that can stand in it. */
+export const CONFIG_FILE = {
+  env: "SLUICE_CONFIG",
+  flags: ["-c", "--config"],
+  argument: "FILE",
+  doc: "Configuration file (INI); read again at SIGHUP",
+} as const
 
 /** Flags that end the program instead of configuring it. */
 export const COMMAND_FLAGS = {

@@ -65,6 +65,14 @@ export function parseLogLevel(text: string): LogLevel {
   return level
 }
 
+/** A listener that is not wanted. */
+export const PORT_OFF = -1
+
+/** `off`, or -1 as LavinMQ has it, is PORT_OFF. */
+export function parsePortOrOff(text: string): number {
+  return text === "off" || text === "-1" ? PORT_OFF : integerBetween(0, 65_535)(text)
+}
+
 export type DeclareMismatch = "strict" | "adopt"
 
 export function parseDeclareMismatch(text: string): DeclareMismatch {
@@ -83,4 +91,17 @@ export function parseAddresses(text: string): readonly string[] {
   if (!addresses.every((address) => /^[\w.:%-]+$/.test(address)))
     throw new RangeError(`'${text}' is not an address such as 127.0.0.1, ::1 or 0.0.0.0`)
   return addresses
+}
+
+export function parseUserName(text: string): string {
+  if (text === "" || Buffer.byteLength(text) > 255)
+    throw new RangeError("a user name has 1 to 255 bytes")
+  return text
+}
+
+/** Base64 of a salt and a SHA-256 digest. The text is no password, and is not repeated all the same. */
+export function parsePasswordHash(text: string): string {
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text) || Buffer.from(text, "base64").length < 32)
+    throw new RangeError("this is not the base64 of a salt and a SHA-256 digest")
+  return text
 }

@@ -17,7 +17,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   broker: ["util", "amqp", "storage", "auth"],
   session: ["util", "amqp", "auth", "broker"],
   net: ["util", "config"],
-  server: ["util", "config", "amqp", "storage", "auth", "broker", "session", "net"],
+  http: ["util", "config", "amqp", "auth", "broker"],
+  server: ["util", "config", "amqp", "storage", "auth", "broker", "session", "net", "http"],
   bin: ["config", "server"],
 }
 

@@ -6,7 +6,12 @@ import assert from "node:assert/strict"
 import { existsSync, globSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { test } from "node:test"
-import { OPTIONS_PAGE, insertOptionsTable } from "../../scripts/generate-docs.ts"
+import {
+  OPTIONS_PAGE,
+  SAMPLE_FILE,
+  formatSampleFile,
+  insertOptionsTable,
+} from "../../scripts/generate-docs.ts"
 import { VERSION } from "../../src/config/version.ts"
 
 const read = (path: string): string => readFileSync(path, "utf8")
@@ -37,6 +42,10 @@ test("dependencies are pinned to exact versions", () => {
 test("docs/configuration.md shows every option as it is", () => {
   const page = read(OPTIONS_PAGE)
   assert.equal(page, insertOptionsTable(page), "npm run generate")
+})
+
+test("the sample of a configuration file shows every option as it is", () => {
+  assert.equal(read(SAMPLE_FILE), formatSampleFile(), "npm run generate")
 })
 
 test("the changelog knows the version or what comes next", () => {

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { test } from "node:test"
 import { formatHelp, parseArguments } from "../../../src/config/arguments.ts"
 import { OPTIONS } from "../../../src/config/options.ts"
 import type { Config } from "../../../src/config/options.ts"
+import { temporaryDirectory } from "../../support/temporary-directory.ts"
 
 function configOf(argv: readonly string[], env: Record<string, string> = {}): Config {
   const invocation = parseArguments(argv, env)
@@ -122,4 +125,31 @@ test("no two options share a flag, a variable or a key", () => {
   const entries = Object.values(OPTIONS)
   const names = entries.flatMap((entry) => entry.flags.concat(entry.env, entry.ini.join(".")))
   assert.equal(new Set(names).size, names.length)
+})
+
+test("a flag wins over the environment, that over the file, and the file over the default", (context) => {
+  const file = join(temporaryDirectory(context), "sluice.ini")
+  writeFileSync(file, "[main]\ndata_dir = file\nsync = no\n[amqp]\nport = 1\nheartbeat = 7\n")
+  const env = { SLUICE_CONFIG: file, SLUICE_AMQP_PORT: "2", SLUICE_HEARTBEAT: "8" }
+  const config = configOf(["-p", "3"], env)
+  assert.deepEqual(
+    [config.dataDir, config.sync, config.amqpPort, config.heartbeatSeconds, config.channelMax],
+    ["file", false, 3, 8, 2047],
+  )
+  for (const argv of [["-c", file], [`-c${file}`], ["--config", file], [`--config=${file}`]])
+    assert.equal(configOf(argv, { SLUICE_CONFIG: "elsewhere" }).dataDir, "file")
+  const invocation = parseArguments(["-c", file], {})
+  assert.equal(invocation.kind === "run" && invocation.configFile, file)
+  assert.equal(configOf([], { SLUICE_CONFIG: "" }).dataDir, "./data")
+})
+
+test("a file that is absent or wrong is an error in one line", (context) => {
+  const directory = temporaryDirectory(context)
+  const file = join(directory, "sluice.ini")
+  assert.match(errorOf(["-c", file]), /^cannot read the configuration file .*sluice\.ini: ENOENT$/)
+  assert.match(errorOf(["-c", directory]), /: EISDIR$/)
+  assert.equal(errorOf(["-c"]), "-c needs a value (FILE)")
+  writeFileSync(file, "[amqp]\nprot = 1\n")
+  assert.match(errorOf(["-c", file]), /sluice\.ini:2: unknown key prot in \[amqp\] \(known: bind, /)
+  assert.equal(parseArguments(["-c", file, "--help"], {}).kind, "help")
 })
