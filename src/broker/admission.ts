@@ -9,15 +9,20 @@ import type { LimitsOfUser } from "./limits.ts"
  * handshake was never counted.
  */
 export class Admission {
-  /** Of the node; 0 is no limit. */
-  readonly #maxConnections: number
+  /** Of the node; 0 is no limit. May change at any time. */
+  maxConnections: number
   #connectionCount = 0
+  /** Since the start, for the management. */
+  connectionsOpenedCount = 0
+  connectionsClosedCount = 0
+  channelsOpenedCount = 0
+  channelsClosedCount = 0
   readonly #ofVhost = new Counts()
   readonly #ofUser = new Counts()
   readonly #channelsOfUser = new Counts()
 
   constructor(maxConnections: number) {
-    this.#maxConnections = maxConnections
+    this.maxConnections = maxConnections
   }
 
   get connectionCount(): number {
@@ -38,7 +43,7 @@ export class Admission {
 
   /** Throws unless the node takes one more connection. */
   checkNode(): void {
-    const max = this.#maxConnections
+    const max = this.maxConnections
     if (max !== 0 && this.#connectionCount >= max)
       throw new Refusal(
         "not-allowed",
@@ -75,22 +80,27 @@ export class Admission {
 
   connectionOpened(vhost: string, user: string): void {
     this.#connectionCount++
+    this.connectionsOpenedCount++
     this.#ofVhost.add(vhost, 1)
     this.#ofUser.add(user, 1)
   }
 
   connectionClosed(vhost: string, user: string): void {
     this.#connectionCount--
+    this.connectionsClosedCount++
     this.#ofVhost.add(vhost, -1)
     this.#ofUser.add(user, -1)
   }
 
   channelOpened(user: string): void {
+    this.channelsOpenedCount++
     this.#channelsOfUser.add(user, 1)
   }
 
   channelsClosed(user: string, count: number): void {
-    if (count > 0) this.#channelsOfUser.add(user, -count)
+    if (count === 0) return
+    this.channelsClosedCount += count
+    this.#channelsOfUser.add(user, -count)
   }
 }
 

@@ -6,6 +6,10 @@ import type { Random } from "../util/random.ts"
 import { TimerWheel } from "../util/timer-wheel.ts"
 import { Admission } from "./admission.ts"
 import type { ConnectionHandle } from "./connection-handle.ts"
+import { DurableChanges } from "./durable-changes.ts"
+import type { RoundWaiter } from "./durable-changes.ts"
+import { ClosedChannels } from "./inspection.ts"
+import type { InspectedConnection } from "./inspection.ts"
 import type { UserLimits } from "./limits.ts"
 import type { Parameters } from "./parameters.ts"
 import type { MessageQueue } from "./queue/message-queue.ts"
@@ -18,6 +22,9 @@ import type { Vhost } from "./vhost.ts"
  * together: server/start-broker.ts does.
  */
 
+/** Connections that closeConnections() closes at one time, 0.1 ms each. */
+const CLOSED_PER_TURN = 32
+
 export type UnackedVisit = (
   segment: number,
   position: number,
@@ -28,9 +35,11 @@ export type UnackedVisit = (
 ) => boolean
 
 /** A connection, with what the broker tells it. Implemented by session/connection.ts. */
-export interface BrokerSession extends ConnectionHandle, TurnSession {
-  /** A commit round ended; false if the session waits for no other. */
-  roundCompleted(round: number, failed: boolean): boolean
+export interface BrokerSession extends ConnectionHandle, TurnSession, RoundWaiter {
+  /** Null until it is open. */
+  readonly vhost: Vhost | null
+  /** The same object each time. */
+  readonly inspected: InspectedConnection
   notifyBlocked(reason: string): void
   alarmEnded(): void
   tick(nowMs: number): void
@@ -73,10 +82,14 @@ export class Broker {
   readonly settledMoves: SettledMoves
   readonly permissions = new Permissions()
   readonly clusterName: string
+  /** What can be connected to. Only server/vhosts.ts changes it. */
   readonly vhosts = new Map<string, Vhost>()
   readonly connections = new Set<BrokerSession>()
-  /** Sessions with a reply or confirm that waits for a commit round. */
-  readonly sessionsWaiting = new Set<BrokerSession>()
+  /** With a reply or confirm that waits for a commit round. */
+  readonly sessionsWaiting = new Set<RoundWaiter>()
+  /** For changes by the management that must be safe before they are answered. */
+  readonly durableChanges: DurableChanges
+  readonly closedChannels = new ClosedChannels()
   /** Called when the last connection has gone. */
   onLastConnectionGone: () => void = () => {}
   /** Why publishes are refused or held up at present; null if they are not. */
@@ -92,6 +105,7 @@ export class Broker {
     this.admission = new Admission(options.maxConnections ?? 0)
     this.globalParameters = options.globalParameters
     this.timers = new TimerWheel(options.clock)
+    this.durableChanges = new DurableChanges(options.turn, this.sessionsWaiting)
     this.settledMoves = new SettledMoves(options.turn, options.hasFailedWrites ?? (() => false))
     this.clusterName = options.clusterName
   }
@@ -99,6 +113,25 @@ export class Broker {
   connectionGone(session: BrokerSession): void {
     this.connections.delete(session)
     if (this.connections.size === 0) this.onLastConnectionGone()
+  }
+
+  /**
+   * Closes those with 320 and the reason, some at a time, between the turns: each gives back what it
+   * holds. Resolves when all have been told. One that comes later is not among them.
+   */
+  closeConnections(
+    isConcerned: (session: BrokerSession) => boolean,
+    reason: string,
+  ): Promise<void> {
+    const sessions = [...this.connections].filter(isConcerned)
+    return new Promise((done) => {
+      const closeSome = (): void => {
+        for (const session of sessions.splice(-CLOSED_PER_TURN)) session.forceClose(reason)
+        if (sessions.length === 0) done()
+        else this.clock.setImmediate(closeSome)
+      }
+      closeSome()
+    })
   }
 
   /** Everything that sessions derived from topology, permissions and alarms is void. */

@@ -1,5 +1,6 @@
 import type { Table } from "../amqp/table.ts"
 import type { IncomingMessage, StoredMessage } from "../storage/message.ts"
+import type { ConsumerInfo } from "./inspection.ts"
 
 /** What a consumer asks for, before there is one (basic.consume). */
 export interface ConsumerRequest {
@@ -40,6 +41,8 @@ export interface Subscriber {
   deliver(message: StoredMessage, count: number): void
   /** As deliver(), for a message that was not stored; only without acknowledgement and after hasCapacity(). */
   passOn(message: IncomingMessage): void
+  /** For the management. */
+  describe?(): ConsumerInfo
   /** The queue is gone: the client is told (basic.cancel) if it can be. */
   queueDeleted(): void
 }

@@ -101,6 +101,11 @@ export class UserLimits {
     if (this.#limits.delete(user)) await this.#save()
   }
 
+  /** Only what is limited. */
+  describe(user: string): Record<string, number> {
+    return formatUserLimits(this.of(user))
+  }
+
   /** Users that have a limit. */
   *entries(): Iterable<[user: string, limits: Record<string, number>]> {
     for (const [user, limits] of this.#limits) yield [user, formatUserLimits(limits)]

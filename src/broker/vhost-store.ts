@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto"
 import type { JsonDocument } from "../auth/users.ts"
 import { Refusal } from "./errors.ts"
+import type { QueueType } from "./queue-type.ts"
 
 /**
  * The list of vhosts in vhosts.json, in the format of LavinMQ. The order matters: the first vhost is
@@ -13,11 +14,18 @@ export interface VhostEntry {
   readonly tracing: boolean
   readonly tags: readonly string[]
   readonly description: string
+  /** Type of queues that are declared without one; null is classic. */
+  readonly defaultQueueType: QueueType | null
 }
 
+/** What is not given stays as it is. */
 export interface VhostMetadata {
   readonly description?: string
   readonly tags?: readonly string[]
+  /** Only shown; nothing is traced. */
+  readonly tracing?: boolean
+  /** classic, quorum or stream; "" or null for none. */
+  readonly defaultQueueType?: string | null
 }
 
 const DEFAULT_VHOST = "/"
@@ -60,20 +68,36 @@ export class VhostStore {
   async add(name: string, metadata: VhostMetadata = {}): Promise<void> {
     const present = this.#entries.get(name)
     if (present === undefined) checkVhostName(name)
+    const type = metadata.defaultQueueType
     this.#entries.set(name, {
       name,
       dir: vhostDirectoryName(name),
-      tracing: present?.tracing ?? false,
+      tracing: metadata.tracing ?? present?.tracing ?? false,
       tags: metadata.tags ?? present?.tags ?? [],
       description: metadata.description ?? present?.description ?? "",
+      defaultQueueType:
+        type === undefined ? (present?.defaultQueueType ?? null) : parseDefaultQueueType(type),
     })
-    await this.#save()
+    try {
+      await this.#save()
+    } catch (error) {
+      if (present === undefined) this.#entries.delete(name)
+      else this.#entries.set(name, present)
+      throw error
+    }
   }
 
-  /** False if there is no such vhost. */
+  /** False if there is no such vhost. Throws, and it stays, if the disk refuses. */
   async remove(name: string): Promise<boolean> {
-    if (!this.#entries.delete(name)) return false
-    await this.#save()
+    const entry = this.#entries.get(name)
+    if (entry === undefined) return false
+    this.#entries.delete(name)
+    try {
+      await this.#save()
+    } catch (error) {
+      this.#entries.set(name, entry)
+      throw error
+    }
     return true
   }
 
@@ -95,11 +119,24 @@ function checkVhostName(name: string): void {
 }
 
 function formatEntry(entry: VhostEntry): Record<string, unknown> {
-  const { name, dir, tracing, tags, description } = entry
-  return { name, dir, tracing, tags, description, cluster_state: {} }
+  const { name, dir, tracing, tags, description, defaultQueueType } = entry
+  const formatted = { name, dir, tracing, tags, description, cluster_state: {} }
+  return defaultQueueType === null
+    ? formatted
+    : { ...formatted, default_queue_type: defaultQueueType }
 }
 
-/** Only name, tags and description count; the rest follows from the name. */
+/** Throws Refusal. RabbitMQ writes "undefined" for none into its definitions. */
+function parseDefaultQueueType(type: string | null): QueueType | null {
+  if (type === null || type === "" || type === "undefined") return null
+  if (type === "classic" || type === "quorum" || type === "stream") return type
+  throw new Refusal(
+    "precondition-failed",
+    `unknown default queue type '${type}' (classic, quorum, stream)`,
+  )
+}
+
+/** The directory follows from the name. */
 function parseEntry(value: unknown): VhostEntry {
   const fields = new Map<string, unknown>(
     typeof value === "object" && value !== null ? Object.entries(value) : [],
@@ -109,11 +146,13 @@ function parseEntry(value: unknown): VhostEntry {
     throw new Refusal("internal-error", "vhosts.json has a vhost without a name")
   const tags: unknown = fields.get("tags")
   const description = fields.get("description")
+  const type = fields.get("default_queue_type")
   return {
     name,
     dir: vhostDirectoryName(name),
     tracing: fields.get("tracing") === true,
     tags: Array.isArray(tags) ? tags.filter((tag) => typeof tag === "string") : [],
     description: typeof description === "string" ? description : "",
+    defaultQueueType: type === "classic" || type === "quorum" || type === "stream" ? type : null,
   }
 }

@@ -34,7 +34,8 @@ import {
 import { Router } from "./exchange/route.ts"
 import { UNLIMITED, VhostLimits } from "./limits.ts"
 import { Parameters } from "./parameters.ts"
-import { queueTypeOf } from "./queue-type.ts"
+import { queueTypeOf, withDefaultType } from "./queue-type.ts"
+import type { QueueType } from "./queue-type.ts"
 import { EffectiveSettings } from "./policy/effective-settings.ts"
 import { PolicyList } from "./policy/policy-list.ts"
 import {
@@ -102,8 +103,13 @@ export class Vhost
   readonly defaultExchange: Exchange
   /** Raised by every change of topology, permissions or alarms. */
   generation = 1
+  /** Of queues that are declared without a type; null is classic. */
+  defaultQueueType: QueueType | null = null
   /** Changes written to definitions.amqp so far: a reply to a change that raised it waits for the disk. */
   loggedCount = 0
+  /** Since the start, for the management. */
+  queuesDeclaredCount = 0
+  queuesDeletedCount = 0
   readonly router: Router<MessageQueue>
   readonly publishing: Publishing<MessageQueue>
   /** Requesters that wait for direct replies. */
@@ -304,8 +310,9 @@ export class Vhost
   // ---- queues
 
   /** The queue, new or as it is. `passive` is the session's business (it only looks up). */
-  declareQueue(request: QueueDeclaration, connection: ConnectionHandle | null): MessageQueue {
-    let { name } = request
+  declareQueue(received: QueueDeclaration, connection: ConnectionHandle | null): MessageQueue {
+    let { name } = received
+    let request = received
     if (name === "") name = request.generatedName ?? this.unusedQueueName()
     else if (name.startsWith(RESERVED_PREFIX))
       throw new Refusal(
@@ -313,6 +320,10 @@ export class Vhost
         `queue name '${name}' contains reserved prefix '${RESERVED_PREFIX}*'`,
       )
     const existing = this.queues.get(name)
+    if (this.defaultQueueType !== null) {
+      const args = withDefaultType(received, this.defaultQueueType, existing ?? null)
+      request = { ...received, arguments: args }
+    }
     if (existing !== undefined) {
       this.#checkOwner(existing, connection)
       if (request.exclusive !== existing.exclusive) throw this.#locked(existing)
@@ -347,6 +358,7 @@ export class Vhost
 
   #addQueue(queue: MessageQueue): void {
     this.queues.set(queue.name, queue)
+    this.queuesDeclaredCount++
     if (queue.owner !== null) {
       const owned = this.#exclusiveQueues.get(queue.owner)
       if (owned === undefined) this.#exclusiveQueues.set(queue.owner, new Set([queue]))
@@ -389,6 +401,7 @@ export class Vhost
     if (queue.deleted) return 0
     this.#log(isPersistent(queue), () => queueDeleteFrame(queue.name), true)
     this.queues.delete(queue.name)
+    this.queuesDeletedCount++
     if (queue.owner !== null) this.#exclusiveQueues.get(queue.owner)?.delete(queue)
     const unused: Exchange[] = []
     this.#unbindDestination(queue, unused)
@@ -403,6 +416,20 @@ export class Vhost
     if (owned === undefined) return
     this.#exclusiveQueues.delete(connection)
     for (const queue of owned) this.deleteQueue(queue)
+  }
+
+  /**
+   * The vhost is deleted: gives back all that its queues and exchanges hold, with their files, one queue
+   * per turn: its files take 0.4 ms. Nobody may use it any more.
+   */
+  async dispose(): Promise<void> {
+    this.effectiveSettings.stop()
+    for (const exchange of this.exchanges.values()) this.delayed.delete(exchange)
+    for (const queue of this.queues.values()) {
+      queue.dispose()
+      await new Promise<void>((next) => this.clock.setImmediate(next))
+    }
+    this.queues.clear()
   }
 
   openStreamStore(stream: Stream): StreamStore {

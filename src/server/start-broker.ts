@@ -1,6 +1,7 @@
 import { resolve } from "node:path"
 import { AuthError } from "../auth/errors.ts"
 import { UserStore } from "../auth/users.ts"
+import { Administration } from "../broker/administration.ts"
 import { Broker } from "../broker/broker.ts"
 import { Refusal } from "../broker/errors.ts"
 import { UserLimits } from "../broker/limits.ts"
@@ -8,7 +9,6 @@ import { Parameters } from "../broker/parameters.ts"
 import { Turn } from "../broker/turn.ts"
 import type { Writable } from "../broker/turn.ts"
 import type { DeclareMismatch } from "../broker/vhost-context.ts"
-import { VhostStore } from "../broker/vhost-store.ts"
 import { VERSION } from "../config/version.ts"
 import { TcpListener } from "../net/tcp-listener.ts"
 import type { SocketSession } from "../net/tcp-listener.ts"
@@ -16,7 +16,7 @@ import type { ConnectedSocket } from "../net/socket-transport.ts"
 import { Connection } from "../session/connection.ts"
 import type { SessionOptions } from "../session/session-options.ts"
 import { OutboxPool } from "../session/outbox.ts"
-import { openDataDirectory, vhostDirectory } from "../storage/data-directory.ts"
+import { openDataDirectory } from "../storage/data-directory.ts"
 import type { DataDirectory } from "../storage/data-directory.ts"
 import type { Disk } from "../storage/disk.ts"
 import { StorageError } from "../storage/disk.ts"
@@ -34,11 +34,12 @@ import type { Logger } from "../util/logger.ts"
 import { silentLogger } from "../util/logger.ts"
 import { systemRandom } from "../util/random.ts"
 import type { Random } from "../util/random.ts"
+import type { HttpServer } from "./http-server.ts"
 import { createLogger } from "./logging.ts"
-import type { LogLevel } from "./logging.ts"
+import type { LeveledLogger, LogLevel } from "./logging.ts"
 import { SettingsDocument } from "./settings-document.ts"
-import { VhostStorage } from "./vhost-storage.ts"
 import type { StorageContext } from "./vhost-storage.ts"
+import { Vhosts } from "./vhosts.ts"
 
 /**
  * Puts a broker together and takes it apart again. The entry of the library: several brokers may run
@@ -53,6 +54,13 @@ export interface BrokerStartOptions {
     /** 0 takes a free port. Default 5672. */
     readonly port?: number
   }
+  /** The management HTTP API. Default: none. */
+  readonly http?: {
+    /** Addresses to listen on. Default 127.0.0.1. */
+    readonly host?: string | readonly string[]
+    /** 0 takes a free port. Default 15672. */
+    readonly port?: number
+  } | null
   /** False: confirms do not wait for fdatasync. Default true. */
   readonly sync?: boolean
   readonly logLevel?: LogLevel | "none"
@@ -78,11 +86,32 @@ export interface BrokerStartOptions {
   readonly segmentSizeBytes?: number
   /** Whether a redeclaration with other arguments is refused (strict, the default) or let pass (adopt). */
   readonly declareMismatch?: DeclareMismatch
+  /** Administrator that is made when there are no users yet. Default guest. */
+  readonly defaultUser?: string
+  /** Base64 of salt and SHA-256. Default: of the password guest. */
+  readonly defaultPasswordHash?: string
+  /** The default user may log in from this machine only. Default true. */
+  readonly defaultUserLoopbackOnly?: boolean
   /** For tests: the doors to time, chance and files. */
   readonly clock?: Clock
   readonly random?: Random
   readonly disk?: Disk
 }
+
+/** What reconfigure() can change. */
+export type ReloadableOptions = Pick<
+  BrokerStartOptions,
+  | "logLevel"
+  | "freeDiskMinBytes"
+  | "maxMessageSizeBytes"
+  | "heartbeatSeconds"
+  | "frameMaxBytes"
+  | "channelMax"
+  | "maxConnections"
+  | "maxConsumersPerChannel"
+  | "consumerTimeoutMs"
+  | "defaultUserLoopbackOnly"
+>
 
 /** The broker could not start; the message says in one line what to do about it. */
 export class StartError extends Error {
@@ -96,6 +125,7 @@ const SHUTDOWN_CLIENTS_MS = 5000
 
 const DEFAULTS = {
   port: 5672,
+  httpPort: 15_672,
   maxMessageSize: 128 << 20,
   heartbeatSeconds: 60,
   frameMax: 131_072,
@@ -123,22 +153,29 @@ export class RunningBroker {
   readonly dataDirectory: string | null
   /** Vhosts, queues and connections, for tests and later the management. */
   readonly broker: Broker
+  /** Users, permissions, vhosts and limits, to be changed at run time. */
+  readonly administration: Administration
   amqpPort = 0
+  /** The management HTTP API; null without one. */
+  http: HttpServer | null = null
   readonly #options: BrokerStartOptions
   readonly #log: Logger
+  /** Null if the embedder has given one, or wants none. */
+  readonly #ownLog: LeveledLogger | null = null
   readonly #clock: Clock
   readonly #disk: Disk
   readonly #commit: GroupCommit
   readonly #openFiles: OpenFiles
   readonly #stores: StorageContext
-  readonly #vhosts: VhostStorage[] = []
-  readonly #vhostStore: VhostStore
+  readonly #vhosts: Vhosts
   readonly #users: UserStore
   readonly #listener: TcpListener
   readonly #freeSpace: FreeSpaceMonitor
   readonly #failedWritables = new Set<Writable>()
-  readonly #session: SessionOptions
+  /** Read by connections as they need it, so a change reaches them. */
+  readonly #session: { -readonly [K in keyof SessionOptions]: SessionOptions[K] }
   readonly #outboxPool = new OutboxPool()
+  readonly #amqpHosts: string[] = []
   #isDiskLow = false
   #lastConnectionId = 0
   #directory: DataDirectory | null = null
@@ -147,11 +184,9 @@ export class RunningBroker {
 
   constructor(options: BrokerStartOptions) {
     this.#options = options
-    this.#log =
-      options.logger ??
-      (options.logLevel === undefined
-        ? silentLogger
-        : createLogger(options.logLevel === "none" ? "silent" : options.logLevel))
+    if (options.logger === undefined && options.logLevel !== undefined)
+      this.#ownLog = createLogger(levelOf(options.logLevel))
+    this.#log = options.logger ?? this.#ownLog ?? silentLogger
     this.#clock = options.clock ?? new SystemClock()
     this.dataDirectory = options.dataDirectory === undefined ? null : resolve(options.dataDirectory)
     const random = options.random ?? systemRandom
@@ -162,12 +197,7 @@ export class RunningBroker {
       sync: (options.sync ?? true) && !(isInMemory && options.disk === undefined),
     })
     const turn = new Turn(this.#clock, this.#commit, (writable) => this.#writeFailed(writable))
-    this.#users = new UserStore({
-      document: new JsonStore(this.#disk, `${this.#root}/users.json`),
-      random,
-      onChanged: () => this.broker.invalidateRoutes(),
-    })
-    this.#vhostStore = new VhostStore(new JsonStore(this.#disk, `${this.#root}/vhosts.json`))
+    this.#users = this.#userStore(random)
     this.broker = new Broker({
       hasFailedWrites: () => this.#failedWritables.size > 0,
       clock: this.#clock,
@@ -194,6 +224,8 @@ export class RunningBroker {
       log: this.#log,
       markDirty: (store) => turn.markWritable(store),
     }
+    this.#vhosts = new Vhosts({ root: this.#root, broker: this.broker, stores: this.#stores })
+    this.administration = new Administration(this.broker, this.#vhosts)
     this.#session = {
       frameMax: options.frameMaxBytes ?? DEFAULTS.frameMax,
       channelMax: options.channelMax ?? DEFAULTS.channelMax,
@@ -208,9 +240,26 @@ export class RunningBroker {
       disk: this.#disk,
       clock: this.#clock,
       path: this.#root,
-      minBytes: Math.max(options.freeDiskMinBytes ?? 0, 3 * this.#stores.segmentSizeBytes),
+      minBytes: this.#freeDiskMin(options.freeDiskMinBytes ?? 0),
       onChange: (isLow) => this.#diskChanged(isLow),
     })
+  }
+
+  #userStore(random: Random): UserStore {
+    const { defaultUser, defaultPasswordHash, defaultUserLoopbackOnly } = this.#options
+    return new UserStore({
+      document: new JsonStore(this.#disk, `${this.#root}/users.json`),
+      random,
+      ...(defaultUser !== undefined && { defaultUser }),
+      ...(defaultPasswordHash !== undefined && { defaultPasswordHash }),
+      ...(defaultUserLoopbackOnly !== undefined && { defaultUserLoopbackOnly }),
+      onChanged: () => this.broker.invalidateRoutes(),
+    })
+  }
+
+  /** Never less than some segments: what is confirmed must still be written. */
+  #freeDiskMin(bytes: number): number {
+    return Math.max(bytes, 3 * this.#stores.segmentSizeBytes)
   }
 
   #document(name: string, shape: "list" | "object"): SettingsDocument {
@@ -227,44 +276,50 @@ export class RunningBroker {
     for (const problem of this.#users.problems) this.#log.error({ problem }, "users.json")
     this.broker.userLimits.load()
     this.broker.globalParameters.load()
-    await this.#vhostStore.load()
-    for (const { name } of this.#vhostStore.list()) this.#openVhost(name)
+    await this.#vhosts.load()
     this.#freeSpace.start()
     await this.#listen()
+    await this.#openHttp()
     this.#tick()
-  }
-
-  #openVhost(name: string): void {
-    const storage = new VhostStorage(
-      name,
-      vhostDirectory(this.#root, name),
-      this.broker,
-      this.#stores,
-    )
-    storage.open()
-    this.#vhosts.push(storage)
-    this.broker.vhosts.set(name, storage.vhost)
   }
 
   async #listen(): Promise<void> {
     const { host = "127.0.0.1", port = DEFAULTS.port } = this.#options.amqp ?? {}
-    const hosts = typeof host === "string" ? [host] : host
-    for (const [index, address] of hosts.entries()) {
-      try {
-        // A free port is chosen once and used for all addresses.
-        const bound = await this.#listener.listen(address, port === 0 ? this.amqpPort : port)
-        this.amqpPort = bound.port
-        this.addresses.push(
-          address.includes(":") ? `[${address}]:${bound.port}` : `${address}:${bound.port}`,
-        )
-      } catch (error) {
-        // Machines without IPv6 are common: its loopback is given up if it is not the only address.
-        const code = errorCode(error)
-        const isMissingFamily = code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT"
-        if (isMissingFamily && address === "::1" && index > 0) continue
-        throw new StartError(listenFailure(address, port, code), { cause: error })
-      }
-    }
+    await listenOnAll(host, "--amqp-port", "--bind", port, async (address) => {
+      // A free port is chosen once and used for all addresses.
+      const bound = await this.#listener.listen(address, port === 0 ? this.amqpPort : port)
+      this.amqpPort = bound.port
+      this.#amqpHosts.push(address)
+      this.addresses.push(
+        address.includes(":") ? `[${address}]:${bound.port}` : `${address}:${bound.port}`,
+      )
+    })
+  }
+
+  /** Loaded on demand: an embedded broker without it starts faster. */
+  async #openHttp(): Promise<void> {
+    const { http } = this.#options
+    if (http === undefined || http === null) return
+    const { HttpServer } = await import("./http-server.ts")
+    const server = new HttpServer({
+      broker: this.broker,
+      administration: this.administration,
+      dataDirectory: this.dataDirectory,
+      freeDiskBytes: () => this.#freeSpace.freeBytes,
+      freeDiskMinBytes: () => this.#freeSpace.minBytes,
+      amqpListeners: () =>
+        this.#amqpHosts.map((host) => ({
+          protocol: "amqp",
+          ip_address: host,
+          port: this.amqpPort,
+        })),
+    })
+    this.http = server
+    server.start()
+    const { host = "127.0.0.1", port = DEFAULTS.httpPort } = http
+    await listenOnAll(host, "--http-port", "--http-bind", port, async (address) => {
+      await server.listen(address, port === 0 ? server.port : port)
+    })
   }
 
   #accept(socket: ConnectedSocket): SocketSession {
@@ -275,6 +330,30 @@ export class RunningBroker {
       this.#outboxPool,
       this.#session,
     )
+  }
+
+  /**
+   * Changes what is given; the rest stays. Limits hold at once, what is negotiated with a client for
+   * connections from then on, the consumer timeout for channels.
+   */
+  reconfigure(options: ReloadableOptions): void {
+    const session = this.#session
+    session.maxMessageSize = options.maxMessageSizeBytes ?? session.maxMessageSize
+    session.heartbeatSeconds = options.heartbeatSeconds ?? session.heartbeatSeconds
+    session.frameMax = options.frameMaxBytes ?? session.frameMax
+    session.channelMax = options.channelMax ?? session.channelMax
+    session.maxConsumersPerChannel =
+      options.maxConsumersPerChannel ?? session.maxConsumersPerChannel
+    session.consumerTimeoutMs = options.consumerTimeoutMs ?? session.consumerTimeoutMs
+    const { admission } = this.broker
+    admission.maxConnections = options.maxConnections ?? admission.maxConnections
+    const isLoopbackOnly = options.defaultUserLoopbackOnly ?? this.#users.defaultUserLoopbackOnly
+    this.#users.defaultUserLoopbackOnly = isLoopbackOnly
+    if (options.logLevel !== undefined && this.#ownLog !== null)
+      this.#ownLog.level = levelOf(options.logLevel)
+    if (options.freeDiskMinBytes === undefined) return
+    this.#freeSpace.minBytes = this.#freeDiskMin(options.freeDiskMinBytes)
+    this.#freeSpace.check()
   }
 
   // ---- disk
@@ -320,7 +399,7 @@ export class RunningBroker {
     this.#clock.refresh()
     const { nowMs } = this.#clock
     for (const session of this.broker.connections) session.tick(nowMs)
-    for (const storage of this.#vhosts) storage.tick()
+    this.#vhosts.tick()
     this.#stores.buffers.sweep()
     if (this.#failedWritables.size > 0) this.#retryFailed()
   }
@@ -335,10 +414,11 @@ export class RunningBroker {
 
   async #close(reason: string): Promise<void> {
     this.#listener.close()
+    await this.http?.close()
     this.#freeSpace.stop()
     for (const session of this.broker.connections) session.forceClose(reason)
     this.broker.turn.run()
-    await this.#clientsGone()
+    await Promise.all([this.#clientsGone(), this.#vhosts.settled()])
     this.#ticker?.cancel()
     this.broker.timers.close()
     for (const session of this.broker.connections) session.destroy()
@@ -347,7 +427,7 @@ export class RunningBroker {
     await this.#commit.drain()
     this.broker.settledMoves.close()
     this.broker.turn.run()
-    for (const storage of this.#vhosts) storage.close()
+    this.#vhosts.close()
     this.#commit.request()
     await this.#commit.drain()
     this.#openFiles.closeAll()
@@ -367,18 +447,51 @@ export class RunningBroker {
   }
 }
 
+function levelOf(level: LogLevel | "none"): LogLevel {
+  return level === "none" ? "silent" : level
+}
+
 function errorCode(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : String(error)
 }
 
-function listenFailure(address: string, port: number, code: string): string {
+/** Throws StartError, which names the flags to use. */
+async function listenOnAll(
+  host: string | readonly string[],
+  portFlag: string,
+  bindFlag: string,
+  port: number,
+  listen: (address: string) => Promise<void>,
+): Promise<void> {
+  const hosts = typeof host === "string" ? [host] : host
+  for (const [index, address] of hosts.entries()) {
+    try {
+      await listen(address)
+    } catch (error) {
+      // Machines without IPv6 are common: its loopback is given up if it is not the only address.
+      const code = errorCode(error)
+      const isMissingFamily = code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT"
+      if (isMissingFamily && address === "::1" && index > 0) continue
+      const failure = listenFailure(address, port, code, portFlag, bindFlag)
+      throw new StartError(failure, { cause: error })
+    }
+  }
+}
+
+function listenFailure(
+  address: string,
+  port: number,
+  code: string,
+  portFlag: string,
+  bindFlag: string,
+): string {
   switch (code) {
     case "EADDRINUSE":
-      return `port ${port} on ${address} is already in use: stop the other program or choose a port with --amqp-port`
+      return `port ${port} on ${address} is already in use: stop the other program or choose a port with ${portFlag}`
     case "EACCES":
       return `no permission to listen on port ${port} of ${address}: choose a port above 1023`
     case "EADDRNOTAVAIL":
-      return `${address} is no address of this machine: see --bind`
+      return `${address} is no address of this machine: see ${bindFlag}`
     default:
       return `cannot listen on ${address} port ${port}: ${code}`
   }

@@ -69,6 +69,7 @@ export class VhostStorage implements VhostContext, Writable {
   /** At most one per definition that there was when the log failed: declarations are refused. */
   #lateDeletions: Buffer[] = []
   #inTurn = false
+  #isDisposed = false
 
   constructor(name: string, directory: string, broker: Broker, stores: StorageContext) {
     this.turn = broker.turn
@@ -249,7 +250,7 @@ export class VhostStorage implements VhostContext, Writable {
   }
 
   get failed(): boolean {
-    return this.#definitions.failed
+    return this.#definitions.failed && !this.#isDisposed
   }
 
   get lastError(): StorageError | null {
@@ -258,6 +259,7 @@ export class VhostStorage implements VhostContext, Writable {
 
   write(): void {
     this.#inTurn = false
+    if (this.#isDisposed) return
     this.#definitions.write()
     if (this.#lateDeletions.length > 0 && !this.#definitions.failed) {
       for (const frame of this.#lateDeletions) this.#definitions.append(frame, true)
@@ -296,6 +298,16 @@ export class VhostStorage implements VhostContext, Writable {
         if (++count === RESETS_MAX) return
       }
     }
+  }
+
+  /** The vhost is deleted: closes everything. What is left of its files is the caller's business. */
+  async dispose(): Promise<void> {
+    await this.vhost.dispose()
+    this.#isDisposed = true
+    this.#emptied.clear()
+    this.#stalled.clear()
+    this.#lateDeletions = []
+    this.#definitions.close()
   }
 
   /** Writes and closes everything. */

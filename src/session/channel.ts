@@ -1,6 +1,7 @@
 import { decodeProperties, type BasicProperties } from "../amqp/properties.ts"
 import { writeBasicNack } from "../amqp/generated/methods.ts"
-import { requireWrite } from "../broker/access.ts"
+import { requireTopicWrite, requireWrite } from "../broker/access.ts"
+import type { ChannelCounters } from "../broker/inspection.ts"
 import { Refusal } from "../broker/errors.ts"
 import { collectRoutingKeys } from "../broker/publishing.ts"
 import type { MessageQueue } from "../broker/queue/message-queue.ts"
@@ -59,7 +60,7 @@ export class DeliverySource {
 
 const settled = new Unacked()
 
-export class Channel implements ConfirmWriter {
+export class Channel implements ConfirmWriter, ChannelCounters {
   readonly id: number
   readonly connection: Connection
   readonly vhost: Vhost
@@ -85,6 +86,14 @@ export class Channel implements ConfirmWriter {
   consumerUnackedCount = 0
   confirms: ConfirmTracker | null = null
   transaction: Transaction | null = null
+  publishedCount = 0
+  returnedCount = 0
+  deliveredNoAckCount = 0
+  gotCount = 0
+  gotNoAckCount = 0
+  redeliveredCount = 0
+  acknowledgedCount = 0
+  rejectedCount = 0
   /** On the connection's list of channels to settle at the end of the turn. */
   inTurn = false
   #unacked: UnackedWindow | null = null
@@ -109,6 +118,14 @@ export class Channel implements ConfirmWriter {
 
   get unackedCount(): number {
     return this.#unacked === null ? 0 : this.#unacked.count - this.#returnedCount
+  }
+
+  get deliveredCount(): number {
+    return this.lastDeliveryTag - this.deliveredNoAckCount - this.gotCount - this.gotNoAckCount
+  }
+
+  get confirmedCount(): number {
+    return this.confirms === null ? 0 : this.confirms.answeredCount
   }
 
   // ---- publishing
@@ -136,6 +153,7 @@ export class Channel implements ConfirmWriter {
         "access-refused",
         `cannot publish to internal exchange '${exchangeName}' in vhost '${vhost.name}'`,
       )
+    requireTopicWrite(connection.access, exchange, routingKey)
     const alarm = connection.broker.alarmReason
     if (alarm !== null) {
       // With confirms the publisher gets its answer: a nack. Otherwise it must wait or fail.
@@ -169,6 +187,15 @@ export class Channel implements ConfirmWriter {
     return route
   }
 
+  /** The message has more routing keys than that of its route (CC, BCC): each must be allowed. */
+  checkTopics(route: PublishRoute, chunk: Chunk, start: number, end: number): void {
+    const { access } = this.connection
+    if (access.user.topicPermissions.size === 0 || route.exchange.type !== "topic") return
+    const properties = decodeProperties(chunk.bytes, start, end)
+    for (const key of collectRoutingKeys(route.routingKey, properties))
+      requireTopicWrite(access, route.exchange, key)
+  }
+
   checkUserId(userId: string): void {
     const user = this.connection.user
     if (user === null || user.name === userId || user.tags.includes("impersonator")) return
@@ -180,6 +207,7 @@ export class Channel implements ConfirmWriter {
 
   /** A whole message has arrived. The parts of `message` are valid only during the call. */
   publish(route: PublishRoute, message: IncomingMessage, mandatory: boolean): void {
+    this.publishedCount++
     if (this.transaction !== null) {
       // What is wrong with it must show now: a commit could not be undone.
       if (route.usesHeaders || message.hasRoutingHeaders)
@@ -218,6 +246,7 @@ export class Channel implements ConfirmWriter {
       const queue = route.queues[0]!
       const accepted = this.vhost.publishRun(route.exchange, queue, message, count, stride)
       if (accepted > 0) {
+        this.publishedCount += accepted
         if (this.confirms !== null) {
           const isDurable = message.persistent && queue.durable
           this.confirms.add(isDurable ? CONFIRM_DURABLE : CONFIRM_READY, accepted)
@@ -241,6 +270,7 @@ export class Channel implements ConfirmWriter {
     else outcome = this.#storeTheLongWay(route, message)
     if (mandatory && (outcome === PUBLISH_UNROUTABLE || outcome === PUBLISH_DUPLICATE)) {
       const { connection } = this
+      this.returnedCount++
       writeReturn(connection.outbox, this.id, connection.frameMax, 312, "NO_ROUTE", message)
       if (!connection.inTurn) connection.markTurn()
     }
@@ -406,6 +436,8 @@ export class Channel implements ConfirmWriter {
     }
     const source = this.#sources[entry.source]!
     const { queue } = source
+    if (how === SETTLE_ACK) this.acknowledgedCount += count
+    else this.rejectedCount += count
     if (how === SETTLE_ACK)
       queue.ack(entry.segment, entry.position, entry.size, entry.bodySize, count)
     else if (how === SETTLE_REQUEUE)
@@ -576,6 +608,7 @@ export class Channel implements ConfirmWriter {
 
   /** Gives everything back: consumers leave, unacknowledged messages return, the transaction is void. */
   release(): void {
+    if (!this.isReleased) this.connection.broker.closedChannels.add(this.vhost.name, this)
     this.isClosing = true
     this.isReleased = true
     this.mayDeliver = false

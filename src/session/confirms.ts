@@ -55,6 +55,10 @@ export class ConfirmTracker {
     return this.#last - this.#answered
   }
 
+  get answeredCount(): number {
+    return this.#answered
+  }
+
   /** Adds `count` publishes of the same state. */
   add(state: number, count = 1): void {
     const end = this.#last + count

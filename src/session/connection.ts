@@ -30,6 +30,7 @@ import { AmqpReader } from "../amqp/reader.ts"
 import type { User } from "../auth/users.ts"
 import type { Access } from "../broker/access.ts"
 import type { Broker, BrokerSession, UnackedVisit } from "../broker/broker.ts"
+import type { ConnectionState, InspectedConnection } from "../broker/inspection.ts"
 import type { MessageQueue } from "../broker/queue/message-queue.ts"
 import { Refusal } from "../broker/errors.ts"
 import type { Vhost } from "../broker/vhost.ts"
@@ -41,6 +42,7 @@ import type { Channel } from "./channel.ts"
 import { Carry } from "./carry.ts"
 import { Handshake, HANDSHAKE_FRAME_MAX } from "./handshake.ts"
 import { Heartbeat } from "./heartbeat.ts"
+import { ConnectionInspection } from "./inspection.ts"
 import { handleChannelMethod, openChannel } from "./methods/dispatch.ts"
 import { handleConnection } from "./methods/connection.ts"
 import { Outbox } from "./outbox.ts"
@@ -83,6 +85,9 @@ export class Connection implements BrokerSession {
   vhost: Vhost | null = null
   /** As the client named itself (client property connection_name). */
   clientName = ""
+  /** The client properties as they came: decoded when somebody asks. */
+  clientPropertyBytes: Buffer = Buffer.alloc(0)
+  mechanism = ""
   /** Frame size limit in force, with the 8 bytes around the payload. */
   frameMax = HANDSHAKE_FRAME_MAX
   channelMax = 0
@@ -111,6 +116,7 @@ export class Connection implements BrokerSession {
   #turnChannels: Channel[] = []
   readonly #waitingChannels = new Set<Channel>()
   #routes: PublishRouteCache | null = null
+  #inspected: InspectedConnection | null = null
   #faultClassId = 0
   #faultMethodId = 0
   #faultChannel: Channel | null = null
@@ -137,6 +143,11 @@ export class Connection implements BrokerSession {
     this.#heartbeat = new Heartbeat(this.connectedAtMs)
     this.#handshake = new Handshake(this)
     broker.connections.add(this)
+  }
+
+  /** Neither open yet nor closed. */
+  get isStarting(): boolean {
+    return this.#state === HANDSHAKE
   }
 
   get isRunning(): boolean {
@@ -440,6 +451,12 @@ export class Connection implements BrokerSession {
     this.markTurn()
   }
 
+  /** For what happens in the handshake when no bytes are being parsed. */
+  failHandshake(error: unknown): void {
+    this.#noteMethod(0)
+    this.#fault(error)
+  }
+
   internalError(reason: string): void {
     this.close(541, reason, this.#faultClassId, this.#faultMethodId)
   }
@@ -735,6 +752,17 @@ export class Connection implements BrokerSession {
   }
 
   // ---- for the management
+
+  get inspected(): InspectedConnection {
+    return (this.#inspected ??= new ConnectionInspection(this))
+  }
+
+  get shownState(): ConnectionState {
+    if (this.#state >= CLOSING) return this.#state === CLOSED ? "closed" : "closing"
+    if (this.#state === HANDSHAKE) return "starting"
+    if (this.#isBlocked) return "blocked"
+    return this.isHeldUp || this.outbox.isOverfull ? "flow" : "running"
+  }
 
   forEachUnacked(queue: MessageQueue, visit: UnackedVisit): boolean {
     for (const channel of this.channels) {

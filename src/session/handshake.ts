@@ -19,7 +19,8 @@ import type { ConnectionStartOk } from "../amqp/generated/methods.ts"
 import type { AmqpReader } from "../amqp/reader.ts"
 import { isTable, tableFromPlain } from "../amqp/table.ts"
 import type { Table } from "../amqp/table.ts"
-import { decodeTableEntries } from "../amqp/table-codec.ts"
+import { decodeTableEntries, encodeTableEntries } from "../amqp/table-codec.ts"
+import type { User } from "../auth/users.ts"
 import { assert } from "../util/assert.ts"
 import type { Chunk } from "../util/bytes.ts"
 import type { Connection } from "./connection.ts"
@@ -46,6 +47,9 @@ const CAPABILITIES = {
   direct_reply_to: true,
 }
 
+/** Instead of a method: the password is being compared. */
+const NOTHING = -1
+
 const HEADER_SIZE = PROTOCOL_HEADER.length
 
 export class Handshake {
@@ -61,8 +65,8 @@ export class Handshake {
 
   /** What RabbitMQ calls it in its error texts. */
   get state(): string {
-    if (this.#expected === CONNECTION_START_OK) return "starting"
-    return this.#expected === CONNECTION_TUNE_OK ? "tuning" : "opening"
+    if (this.#expected === CONNECTION_OPEN) return "opening"
+    return this.#expected === CONNECTION_TUNE_OK ? "tuning" : "starting"
   }
 
   get isHeaderDone(): boolean {
@@ -133,8 +137,10 @@ export class Handshake {
     connection.wantsBlocked = can("connection.blocked")
     const clientName = args.clientProperties.get("connection_name")
     if (typeof clientName === "string") connection.clientName = clientName
+    connection.clientPropertyBytes = encodeTableEntries(args.clientProperties)
+    connection.mechanism = args.mechanism
     const credentials = readCredentials(args.mechanism, args.response)
-    const user =
+    const answer =
       credentials === null
         ? null
         : connection.broker.users.authenticate(
@@ -142,10 +148,42 @@ export class Handshake {
             credentials.password,
             connection.transport.remoteAddress,
           )
-    if (user === null) {
-      this.#refuseLogin(args.mechanism, credentials?.name, can("authentication_failure_close"))
+    const maySay = can("authentication_failure_close")
+    const loggedIn = (user: User | null): void => {
+      if (user === null) this.#refuseLogin(args.mechanism, credentials?.name, maySay)
+      else this.#accept(user)
+    }
+    if (!(answer instanceof Promise)) {
+      loggedIn(answer)
       return
     }
+    this.#expected = NOTHING // The client has to wait for tune.
+    void this.#awaitLogin(answer, loggedIn)
+  }
+
+  async #awaitLogin(
+    answer: Promise<User | null>,
+    loggedIn: (user: User | null) => void,
+  ): Promise<void> {
+    const connection = this.#connection
+    let user: User | null = null
+    try {
+      user = await answer
+    } catch (error) {
+      connection.broker.log.error(
+        { connection: connection.name, err: error },
+        "a password could not be compared, so the login is refused",
+      )
+    }
+    try {
+      if (connection.isStarting) loggedIn(user)
+    } catch (error) {
+      connection.failHandshake(error)
+    }
+  }
+
+  #accept(user: User): void {
+    const connection = this.#connection
     connection.user = user
     const { options } = connection
     this.#expected = CONNECTION_TUNE_OK

@@ -333,6 +333,7 @@ export class Publisher {
     if (headersStart >= 0 && hasRoutingHeaders(chunk, headersStart, headersEnd)) {
       this.#extras |= HAS_ROUTING_HEADERS
       checkRoutingHeaders(chunk, start, end, headersStart, headersEnd)
+      this.#channel.checkTopics(this.#route!, chunk, start, end)
     }
     if (scan.replyToStart >= 0) this.#checkReplyTo(chunk, start, end)
     if (scan.userIdStart >= 0)

@@ -5,8 +5,8 @@ export interface SessionOptions {
   readonly heartbeatSeconds: number
   readonly maxMessageSize: number
   /** Default 0: no limit. */
-  readonly maxConsumersPerChannel?: number
+  readonly maxConsumersPerChannel?: number | undefined
   /** How long a delivery may stay unsettled, for queues that do not say. Default 0: no limit. */
-  readonly consumerTimeoutMs?: number
+  readonly consumerTimeoutMs?: number | undefined
   readonly productVersion: string
 }

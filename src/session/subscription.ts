@@ -1,10 +1,12 @@
 import { writeBasicCancel } from "../amqp/generated/methods.ts"
 import type { Table } from "../amqp/table.ts"
 import type { Subscriber } from "../broker/consumer.ts"
+import type { ConsumerInfo } from "../broker/inspection.ts"
 import type { MessageQueue } from "../broker/queue/message-queue.ts"
 import type { IncomingMessage, StoredMessage } from "../broker/message.ts"
 import type { Channel, DeliverySource } from "./channel.ts"
 import { DeliveryWriter } from "./delivery-writer.ts"
+import { describeConsumer } from "./inspection.ts"
 
 /** A consumer of a channel (basic.consume): its credit, and the way of its deliveries into the outbox. */
 export interface SubscriptionOptions {
@@ -74,7 +76,9 @@ export class Subscription implements Subscriber {
     const { channel } = this
     const tag = channel.lastDeliveryTag + 1
     channel.lastDeliveryTag += count
-    if (!this.noAck) channel.addUnacked(tag, this.source, message, count)
+    if (this.noAck) channel.deliveredNoAckCount += count
+    else channel.addUnacked(tag, this.source, message, count)
+    if (message.redelivered) channel.redeliveredCount += count
     const { connection } = channel
     this.#writer.write(connection.outbox, tag, message, count)
     if (!connection.inTurn) connection.markTurn()
@@ -83,6 +87,7 @@ export class Subscription implements Subscriber {
   passOn(message: IncomingMessage): void {
     const { channel } = this
     const { connection } = channel
+    channel.deliveredNoAckCount++
     this.#writer.writePassed(connection.outbox, ++channel.lastDeliveryTag, message)
     if (!connection.inTurn) connection.markTurn()
   }
@@ -90,6 +95,10 @@ export class Subscription implements Subscriber {
   /** Tries to get messages again after waiting without capacity. */
   wake(): void {
     if (this.parked && this.hasCapacity()) this.queue.unpark(this)
+  }
+
+  describe(): ConsumerInfo {
+    return describeConsumer(this)
   }
 
   queueDeleted(): void {

@@ -7,6 +7,9 @@ export interface Transport {
   readonly remotePort: number
   readonly localAddress: string
   readonly localPort: number
+  /** Since it was opened, for the management. */
+  readonly bytesRead?: number
+  readonly bytesWritten?: number
   /** Written, but not yet taken by the kernel. */
   readonly writableLength: number
   /**

@@ -14,6 +14,7 @@ import { LEVEL_PREFIX } from "./store-deletion.ts"
  *   users.json, vhosts.json, user_limits.json, parameters.json
  *   <sha1 of vhost name>/
  *     .vhost                    the name, for humans
+ *     .deletion                 the vhost is being deleted (server/vhosts.ts)
  *     definitions.amqp
  *     policies.json, operator_policies.json, parameters.json, limits.json
  *     <sha1 of queue name>/     a durable queue: .queue, msgs.*, acks.*, meta.*, deliveries
@@ -30,7 +31,8 @@ const QUEUE_FILE = ".queue"
 const TRANSIENT_DIRECTORY = "transient"
 const ORPHAN_SUFFIX = ".orphan"
 const SEGMENT_PREFIX = "msgs."
-const HASHED_NAME = /^[0-9a-f]{40}$/
+/** Directories of vhosts, and in them of queues. */
+export const HASHED_NAME = /^[0-9a-f]{40}$/
 
 export function vhostDirectory(dataDirectory: string, vhostName: string): string {
   return join(dataDirectory, hash("sha1", vhostName))

@@ -23,6 +23,8 @@ const POLL_LOW_MS = 1000
 
 export class FreeSpaceMonitor {
   isLow = false
+  /** May change at any time; counts from the next look on. */
+  minBytes: number
   /** As of the last look; -1 if unknown. */
   freeBytes = -1
   readonly #options: FreeSpaceOptions
@@ -31,6 +33,7 @@ export class FreeSpaceMonitor {
 
   constructor(options: FreeSpaceOptions) {
     this.#options = options
+    this.minBytes = options.minBytes
   }
 
   /** Looks at once and from then on at intervals. */
@@ -46,7 +49,7 @@ export class FreeSpaceMonitor {
 
   /** Looks now, for instance because a write was refused. */
   check(): void {
-    const { disk, path, minBytes, onChange, onError } = this.#options
+    const { disk, path, onChange, onError } = this.#options
     try {
       this.freeBytes = disk.freeBytes(path)
       this.#isUnreadable = false
@@ -55,7 +58,7 @@ export class FreeSpaceMonitor {
       this.#isUnreadable = true
       return
     }
-    const isLow = this.freeBytes < minBytes
+    const isLow = this.freeBytes < this.minBytes
     if (isLow === this.isLow) return
     this.isLow = isLow
     onChange(isLow, this.freeBytes)

@@ -16,6 +16,9 @@ export const LEVEL_PREFIX = "prio."
 /** Files removed in one go. */
 export const REMOVALS_MAX = 8
 
+/** Directories of stores, also of deleted ones and of those that were set aside. */
+const STORE_NAME = /^[0-9a-f]{40}(?:\.|$)/
+
 const DELETED_SUFFIX = ".deleted"
 
 /** Throws StorageError; what is left then is of no queue that the definitions know. */
@@ -52,6 +55,31 @@ function removeGradually(context: StoreContext, directory: string): void {
       )
     }
   })
+}
+
+/**
+ * Removes the directory of a vhost with all that is in it, a few files at a time, between the turns. The
+ * files whose names begin with a dot go last. Rejects with StorageError; a second call goes on.
+ */
+export async function removeVhostTree(
+  { clock, disk }: Pick<StoreContext, "clock" | "disk">,
+  directory: string,
+): Promise<void> {
+  const pause = (): Promise<void> => new Promise((next) => clock.setImmediate(next))
+  const transient = `${directory}/transient`
+  for (const parent of [transient, directory])
+    for (const name of disk.list(parent)) {
+      if (!STORE_NAME.test(name)) continue
+      const store = `${parent}/${name}`
+      for (;;) {
+        const paths = someFiles(disk, store)
+        for (const path of paths) disk.remove(path)
+        await pause()
+        if (paths.length < REMOVALS_MAX) break
+      }
+      disk.removeTree(store)
+    }
+  disk.removeTree(directory)
 }
 
 /** Up to REMOVALS_MAX files in the directory and in those of its priorities. */

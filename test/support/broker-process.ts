@@ -150,6 +150,8 @@ export function brokerArguments(options: BrokerProcessOptions): string[] {
     options.bind ?? "127.0.0.1",
     "--amqp-port",
     String(options.port ?? 0),
+    "--http-port",
+    "off",
     ...(options.flags ?? []),
   ]
 }

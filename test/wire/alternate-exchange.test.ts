@@ -122,7 +122,7 @@ wireTest("the name of an alternate is a string, and part of what an exchange is"
 
 wireTest("an alternate takes the permission to read here and to write there", async (wire) => {
   const { users } = wire.broker()
-  await users.setPassword("app", "app")
+  await users.put("app", { password: "app" })
   const owner = await wire.channel()
   await declareExchange(owner, "existing", "fanout", { "alternate-exchange": "rest" })
   for (const [read, write, verb, exchange] of [

@@ -22,7 +22,7 @@ async function expectRefusal(client: WireClient, text: string, vhost = "/"): Pro
 
 async function addUser(wire: WireTest, name: string): Promise<void> {
   const { users } = wire.broker()
-  await users.setPassword(name, name)
+  await users.put(name, { password: name })
   await users.setPermissions(name, "/", { configure: ".*", write: ".*", read: ".*" })
 }
 

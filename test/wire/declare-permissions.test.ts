@@ -9,7 +9,7 @@ async function connectWith(
   permissions: { configure: string; write: string; read: string },
 ): Promise<WireClient> {
   const { users } = wire.broker()
-  await users.setPassword("app", "app")
+  await users.put("app", { password: "app" })
   await users.setPermissions("app", "/", permissions)
   const client = await wire.open({ user: "app", password: "app" })
   await client.openChannel(1)

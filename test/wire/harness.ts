@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict"
 import { test } from "node:test"
+import type { Administration } from "../../src/broker/administration.ts"
 import type { Vhost } from "../../src/broker/vhost.ts"
 import { ManualClock } from "../../src/util/clock.ts"
 import type { Broker } from "../../src/broker/broker.ts"
@@ -27,6 +28,8 @@ export interface WireTest {
   shutDown(): Promise<void>
   /** For what no client can set or see. */
   broker(): Broker
+  /** Users, permissions and vhosts, as an operator changes them. */
+  administration(): Administration
 }
 
 const LISTEN = { amqp: { host: "127.0.0.1", port: 0 } }
@@ -68,6 +71,7 @@ export function wireTest(
       },
       shutDown: () => broker.close(),
       broker: () => broker.broker,
+      administration: () => broker.administration,
     }
     try {
       await body(wire)

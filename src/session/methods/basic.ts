@@ -166,6 +166,9 @@ function get(channel: Channel, args: BasicGet): void {
       return
     }
     const tag = ++channel.lastDeliveryTag
+    if (args.noAck) channel.gotNoAckCount++
+    else channel.gotCount++
+    if (got.redelivered) channel.redeliveredCount++
     if (!args.noAck) channel.addUnacked(tag, channel.getSource(queue), got)
     writeGetOk(connection.outbox, channel.id, connection.frameMax, tag, queue.readyCount, got)
     got.added = ADDED_NONE

@@ -14,7 +14,13 @@ import {
 } from "../../amqp/generated/methods.ts"
 import type { ExchangeBind, ExchangeDeclare } from "../../amqp/generated/methods.ts"
 import type { AmqpReader } from "../../amqp/reader.ts"
-import { requireConfigure, requireRead, requireWriteTo } from "../../broker/access.ts"
+import {
+  requireAny,
+  requireConfigure,
+  requireRead,
+  requireTopicRead,
+  requireWriteTo,
+} from "../../broker/access.ts"
 import { DESTINATION_EXCHANGE } from "../../broker/exchange/destination.ts"
 import { checkExchangeType } from "../../broker/exchange/exchange-type.ts"
 import type { Channel } from "../channel.ts"
@@ -54,7 +60,8 @@ export function handleExchange(channel: Channel, method: number, reader: AmqpRea
 
 function declare(channel: Channel, args: ExchangeDeclare): void {
   const { access } = channel.connection
-  if (!args.passive) {
+  if (args.passive) requireAny(access, "exchange", args.exchange)
+  else {
     checkExchangeType(args.type)
     requireConfigure(access, "exchange", args.exchange)
     const alternate =
@@ -76,6 +83,7 @@ function bind(channel: Channel, args: ExchangeBind, isUnbind: boolean): boolean 
   const { access } = channel.connection
   requireWriteTo(access, "exchange", args.destination)
   requireRead(access, "exchange", args.source)
+  requireTopicRead(access, vhost.exchanges.get(args.source) ?? null, args.routingKey)
   const request = {
     source: args.source,
     kind: DESTINATION_EXCHANGE,

@@ -17,7 +17,13 @@ import {
 } from "../../amqp/generated/methods.ts"
 import type { QueueDeclare, QueueDelete, QueueUnbind } from "../../amqp/generated/methods.ts"
 import type { AmqpReader } from "../../amqp/reader.ts"
-import { requireConfigure, requireRead, requireWriteTo } from "../../broker/access.ts"
+import {
+  requireAny,
+  requireConfigure,
+  requireRead,
+  requireTopicRead,
+  requireWriteTo,
+} from "../../broker/access.ts"
 import { Refusal } from "../../broker/errors.ts"
 import { DESTINATION_QUEUE } from "../../broker/exchange/destination.ts"
 import type { MessageQueue } from "../../broker/queue/message-queue.ts"
@@ -73,8 +79,10 @@ function declare(channel: Channel, args: QueueDeclare): void {
   const { vhost, connection } = channel
   const before = vhost.loggedCount
   let queue: MessageQueue
-  if (args.passive) queue = vhost.queue(args.queue, connection)
-  else {
+  if (args.passive) {
+    requireAny(connection.access, "queue", args.queue)
+    queue = vhost.queue(args.queue, connection)
+  } else {
     const generatedName = args.queue === "" ? vhost.unusedQueueName() : ""
     const name = args.queue === "" ? generatedName : args.queue
     requireConfigure(connection.access, "queue", name)
@@ -106,6 +114,8 @@ function bind(channel: Channel, args: QueueUnbind, isUnbind: boolean): boolean {
   const routingKey = args.queue === "" && args.routingKey === "" ? name : args.routingKey
   requireWriteTo(connection.access, "queue", name)
   requireRead(connection.access, "exchange", args.exchange)
+  const source = vhost.exchanges.get(args.exchange) ?? null
+  requireTopicRead(connection.access, source, routingKey)
   const request = {
     source: args.exchange,
     kind: DESTINATION_QUEUE,
