@@ -6,6 +6,7 @@ import {
   appendFileSync,
   existsSync,
   globSync,
+  rmSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -297,4 +298,100 @@ test("without free disk space publishers are blocked and consumers go on", async
   assert.equal(message.content.toString(), "stored")
   channel.ack(message)
   await reader.close()
+})
+
+/** Log entries of the process, of those that are JSON. */
+function entriesOf(broker: BrokerProcess): Record<string, unknown>[] {
+  return broker.stderr
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line): Record<string, unknown> => JSON.parse(line))
+}
+
+async function logged(broker: BrokerProcess, message: string, count = 1): Promise<unknown> {
+  return await eventually(() => {
+    const found = entriesOf(broker).filter(({ msg }) => msg === message)
+    assert.equal(found.length, count, `${message}: ${broker.stderr}`)
+    return found.at(-1)
+  })
+}
+
+const READ_AGAIN = "configuration was read again"
+
+test("SIGHUP reads the file again: what can change does, the rest is named", async (context) => {
+  const directory = temporaryDirectory(context)
+  const file = join(directory, "sluice.ini")
+  writeFileSync(file, "[main]\nlog_level = warn\n[amqp]\nmax_connections = 1\nheartbeat = 11\n")
+  const broker = await start(context, { flags: ["-c", file, "--channel-max", "100"] })
+  const first = await client(broker)
+  assert.equal(broker.stderr, "", "log_level is that of the file")
+  await assert.rejects(connect(broker.url), /ConnectionClose/)
+  writeFileSync(
+    file,
+    "[main]\nlog_level = info\nsync = false\ndata_dir = elsewhere\n" +
+      "[amqp]\nmax_connections = 2\nheartbeat = 12\nchannel_max = 7\nport = 1\n",
+  )
+  broker.child.kill("SIGHUP")
+  assert.deepEqual(Reflect.get(Object(await logged(broker, READ_AGAIN)), "changed"), [
+    "main.log_level (at once)",
+    "amqp.heartbeat (for new connections)",
+    "amqp.max_connections (at once)",
+  ])
+  const restart = await logged(broker, "changed options need a restart of the broker")
+  assert.deepEqual(Reflect.get(Object(restart), "options"), ["main.sync"])
+  const second = await WireClient.connect(broker.port)
+  second.sendHeader()
+  await second.expect("connection.start")
+  second.startOk()
+  const tune = await second.expect("connection.tune")
+  assert.deepEqual([tune.heartbeat, tune.channelMax], [12, 100], "a flag wins over the file")
+  second.destroy()
+  await (await client(broker)).close()
+  await first.close()
+})
+
+test("a file that cannot be read again changes nothing", async (context) => {
+  const directory = temporaryDirectory(context)
+  const file = join(directory, "sluice.ini")
+  const text = "[main]\nlog_level = info\n[amqp]\nmax_connections = 1\n"
+  writeFileSync(file, text)
+  const broker = await start(context, { flags: ["-c", file] })
+  const problem = "the configuration stays as it is: it cannot be read"
+  const broken = [`${text}max_connections = 2\n`, `${text}heartbeat = soon\n`, `${text}[x]\n`]
+  for (const [index, content] of broken.entries()) {
+    writeFileSync(file, content)
+    broker.child.kill("SIGHUP")
+    const entry = await logged(broker, problem, index + 1)
+    assert.match(JSON.stringify(entry), /sluice\.ini:5: /)
+  }
+  rmSync(file)
+  broker.child.kill("SIGHUP")
+  await logged(broker, problem, broken.length + 1)
+  const first = await client(broker)
+  await assert.rejects(connect(broker.url), /ConnectionClose/)
+  await first.close()
+  writeFileSync(file, text)
+  broker.child.kill("SIGHUP")
+  await logged(broker, READ_AGAIN)
+})
+
+test("without a file SIGHUP does nothing, and a wrong file ends the start", async (context) => {
+  const broker = await start(context, { flags: ["-l", "info"] })
+  broker.child.kill("SIGHUP")
+  await logged(broker, "SIGHUP: there is no configuration file to read again")
+  await (await client(broker)).close()
+  const file = join(temporaryDirectory(context), "sluice.ini")
+  writeFileSync(file, "[amqp]\nprot = 5672\n")
+  const wrong = runBroker("--config", file)
+  assert.equal(wrong.status, 2)
+  assert.match(oneLine(wrong.stderr), /sluice\.ini:2: unknown key prot in \[amqp\] \(known: bind,/)
+})
+
+test("the default user and its password are those of the first start", async (context) => {
+  const hash = "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR" // Of test12.
+  const flags = ["--default-user", "boss", "--default-password-hash", hash]
+  const broker = await start(context, { flags })
+  const url = `amqp://boss:test12@127.0.0.1:${String(broker.port)}`
+  await (await connect(url)).close()
+  await assert.rejects(connect(broker.url), /ACCESS.REFUSED/)
 })

@@ -52,6 +52,8 @@ const PAGES = [
   "docs/queue-types.md",
   "docs/streams.md",
   "docs/ttl.md",
+  "docs/users.md",
+  "docs/vhosts.md",
 ]
 
 for (const path of PAGES)

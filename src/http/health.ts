@@ -1,0 +1,157 @@
+import { Type } from "typebox"
+import type { Api } from "./api.ts"
+import { badRequest, notFound } from "./errors.ts"
+import { TEXT } from "./rates-schema.ts"
+import { ok, route } from "./route.ts"
+import type { Reply, ResponseDoc, Route } from "./route.ts"
+
+/** Health checks, for load balancers and monitors: 200 if all is well, 503 with a reason if not. */
+
+const HEALTHY: Readonly<Record<number, ResponseDoc>> = {
+  200: { doc: "All is well", schema: Type.Object({ status: Type.String({ enum: ["ok"] }) }) },
+}
+
+const OK: Reply = ok({ status: "ok" })
+
+function failed(reason: string, details: Readonly<Record<string, unknown>> = {}): Reply {
+  return { status: 503, body: { status: "failed", reason, ...details } }
+}
+
+function alarms(api: Api): Reply {
+  const { alarmReason } = api.broker
+  if (alarmReason === null) return OK
+  return failed("There are alarms in effect", {
+    alarms: [{ node: api.node.name, resource: "disk", reason: alarmReason }],
+  })
+}
+
+function vhosts(api: Api): Reply {
+  const down = [...api.broker.vhosts.values()].filter(({ isLogFailed }) => isLogFailed)
+  if (down.length === 0) return OK
+  return failed("Some virtual hosts cannot be written to disk", {
+    "virtual-hosts": down.map(({ name }) => name),
+  })
+}
+
+function portListener(api: Api, text: string): Reply {
+  const port = Number(text)
+  if (!/^\d{1,5}$/.test(text)) throw badRequest("Invalid port: it is not a number")
+  const ports = api.node.listeners().map((listener) => listener.port)
+  if (ports.includes(port)) return ok({ status: "ok", port })
+  return failed("No active listener", { missing: port, ports })
+}
+
+const PROTOCOLS: Readonly<Record<string, string>> = {
+  amqp091: "amqp",
+  "amqp0.9.1": "amqp",
+  "amqp/ssl": "amqps",
+  management: "http",
+}
+
+/** One of several, separated by commas, is enough. */
+function protocolListener(api: Api, text: string): Reply {
+  const wanted = text.split(",").map((name) => {
+    const lower = name.trim().toLowerCase()
+    return Object.hasOwn(PROTOCOLS, lower) ? PROTOCOLS[lower] : lower
+  })
+  const protocols = [...new Set(api.node.listeners().map(({ protocol }) => protocol))]
+  if (wanted.some((name) => name !== undefined && protocols.includes(name)))
+    return ok({ status: "ok", protocol: text })
+  return failed("No active listener", { missing: wanted, protocols })
+}
+
+function connectionLimit(api: Api): Reply {
+  const { connectionCount } = api.broker.admission
+  const { maxConnections } = api.node
+  const details = {
+    current: connectionCount,
+    limit: maxConnections === 0 ? "infinity" : maxConnections,
+  }
+  if (maxConnections !== 0 && connectionCount >= maxConnections)
+    return failed("The node has as many connections as it may have", details)
+  return ok({ status: "ok", ...details })
+}
+
+function isServing(api: Api): Reply {
+  if (api.node.listeners().some(({ protocol }) => protocol.startsWith("amqp"))) return OK
+  return failed("No listener for clients")
+}
+
+/** Path behind /api/health/checks, summary and check. */
+const CHECKS: readonly (readonly [string, string, (api: Api) => Reply])[] = [
+  ["alarms", "No alarm is in effect", alarms],
+  ["local-alarms", "No alarm is in effect on this node", alarms],
+  ["virtual-hosts", "All vhosts run and can be written", vhosts],
+  ["below-node-connection-limit", "One more connection is possible", connectionLimit],
+  ["ready-to-serve-clients", "Clients can connect", isServing],
+  ["is-in-service", "The node is not being drained", isServing],
+  ["node-is-quorum-critical", "The node may stop: no quorum depends on it", () => OK],
+  ["node-is-mirror-sync-critical", "The node may stop: no mirror depends on it", () => OK],
+  ["metadata-store/initialized", "The definitions are loaded", () => OK],
+  ["metadata-store/initialized/with-data", "The definitions are loaded", () => OK],
+]
+
+export const HEALTH_ROUTES: readonly Route[] = [
+  ...CHECKS.map(([name, summary, check]) =>
+    route({
+      method: "GET",
+      path: `/api/health/checks/${name}`,
+      group: "Health",
+      summary,
+      responses: HEALTHY,
+      handle: (api) => check(api),
+    }),
+  ),
+  route({
+    method: "GET",
+    path: "/api/health/checks/port-listener/:port",
+    group: "Health",
+    summary: "Something listens on the port",
+    responses: HEALTHY,
+    handle: (api, { params }) => portListener(api, params.port),
+  }),
+  route({
+    method: "GET",
+    path: "/api/health/checks/protocol-listener/:protocol",
+    group: "Health",
+    summary: "Something listens for one of the protocols, separated by commas",
+    responses: HEALTHY,
+    handle: (api, { params }) => protocolListener(api, params.protocol),
+  }),
+  route({
+    method: "GET",
+    path: "/api/healthchecks/node",
+    group: "Health",
+    summary: "As RabbitMQ's old health check: alarms and vhosts",
+    responses: HEALTHY,
+    handle: (api) => nodeHealth(api),
+  }),
+  route({
+    method: "GET",
+    path: "/api/healthchecks/node/:node",
+    group: "Health",
+    summary: "As RabbitMQ's old health check: alarms and vhosts",
+    responses: HEALTHY,
+    handle(api, { params }) {
+      if (params.node !== api.node.name) throw notFound()
+      return nodeHealth(api)
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/api/aliveness-test/:vhost",
+    group: "Health",
+    summary: "The vhost runs and can be written",
+    responses: { 200: { doc: "It does", schema: Type.Object({ status: TEXT }) } },
+    handle(api, { params }) {
+      const vhost = api.broker.vhosts.get(params.vhost)
+      if (vhost === undefined) throw notFound()
+      return vhost.isLogFailed ? failed("The vhost cannot be written to disk") : OK
+    },
+  }),
+]
+
+function nodeHealth(api: Api): Reply {
+  const first = alarms(api)
+  return first === OK ? vhosts(api) : first
+}

@@ -1,0 +1,390 @@
+import { availableParallelism } from "node:os"
+import { Type } from "typebox"
+import { PasswordHash } from "../auth/password-hash.ts"
+import { EXCHANGE_TYPES } from "../broker/exchange/exchange-type.ts"
+import { GLOBAL_COMPONENT } from "../broker/parameters.ts"
+import type { Api } from "./api.ts"
+import { badRequest, notFound } from "./errors.ts"
+import { parseColumns, pickColumns } from "./lists.ts"
+import { COUNT, counters, FLAG, OPTIONAL_TEXT, RATE, TABLE, TEXT } from "./rates-schema.ts"
+import { DONE, NO_CONTENT, ok, route } from "./route.ts"
+import type { ApiRequest, Route } from "./route.ts"
+import { CHANNEL_METRICS, CHURN_METRICS } from "./statistics.ts"
+import { findVhost, hasTag, visibleConnections, visibleVhosts } from "./visibility.ts"
+
+/** The broker as a whole: overview, node, who is asking, and what RabbitMQ's tools ask before anything else. */
+
+const WHOAMI = Type.Object({ name: TEXT, tags: Type.Array(TEXT), is_internal_user: FLAG })
+
+const LISTENER = Type.Object({ node: TEXT, protocol: TEXT, ip_address: TEXT, port: COUNT })
+
+const OVERVIEW = Type.Object({
+  management_version: TEXT,
+  product_name: TEXT,
+  product_version: TEXT,
+  rabbitmq_version: TEXT,
+  sluice_version: TEXT,
+  cluster_name: TEXT,
+  node: TEXT,
+  uptime: Type.Integer({ description: "Seconds" }),
+  rates_mode: TEXT,
+  object_totals: Type.Object({
+    channels: COUNT,
+    connections: COUNT,
+    consumers: COUNT,
+    exchanges: COUNT,
+    queues: COUNT,
+    bindings: COUNT,
+  }),
+  queue_totals: Type.Object({
+    messages: COUNT,
+    messages_ready: COUNT,
+    messages_unacknowledged: COUNT,
+    messages_log: Type.Array(Type.Number()),
+    messages_ready_log: Type.Array(Type.Number()),
+    messages_unacknowledged_log: Type.Array(Type.Number()),
+  }),
+  message_stats: counters(CHANNEL_METRICS.map(([name]) => name)),
+  churn_rates: Type.Optional(counters(CHURN_METRICS.map(([name]) => name))),
+  recv_oct_details: Type.Optional(RATE),
+  send_oct_details: Type.Optional(RATE),
+  exchange_types: Type.Array(Type.Object({ name: TEXT, enabled: FLAG })),
+  listeners: Type.Optional(Type.Array(LISTENER)),
+  contexts: Type.Array(Type.Unknown()),
+})
+
+/** The version that RabbitMQ's tools compare with what they need: what the API is like. */
+const COMPATIBLE_VERSION = "4.1.0"
+
+async function overview(api: Api, request: ApiRequest): Promise<Record<string, unknown>> {
+  const { broker, statistics, node } = api
+  const header = request.header("x-vhost") ?? ""
+  const one = header === "" ? null : findVhost(broker, request.user, decodeHeader(header))
+  const vhosts = one === null ? visibleVhosts(broker, request.user) : [one]
+  const seesAll = one === null && hasTag(request.user, "monitoring")
+  let ready = 0
+  let unacked = 0
+  const totals = { channels: 0, connections: 0, consumers: 0, exchanges: 0, queues: 0, bindings: 0 }
+  for (const vhost of vhosts) {
+    totals.exchanges += vhost.exchanges.size
+    totals.queues += vhost.queues.size
+    for (const exchange of vhost.exchanges.values()) totals.bindings += exchange.bindings.size
+    const messages = await statistics.messageTotals(vhost.queues.values())
+    ready += messages.ready
+    unacked += messages.unacked
+    totals.consumers += messages.consumers
+  }
+  for (const connection of visibleConnections(broker, request.user)) {
+    if (one !== null && connection.vhostName !== one.name) continue
+    totals.connections++
+    totals.channels += connection.channelCount
+  }
+  const log = seesAll ? statistics.messageLogs() : { ready: [], unacked: [] }
+  const reply: Record<string, unknown> = {
+    management_version: COMPATIBLE_VERSION,
+    product_name: "Sluice",
+    product_version: node.version,
+    rabbitmq_version: COMPATIBLE_VERSION,
+    sluice_version: node.version,
+    cluster_name: clusterName(api),
+    node: node.name,
+    uptime: Math.floor(uptimeMs(api) / 1000),
+    rates_mode: "basic",
+    statistics_db_event_queue: 0,
+    object_totals: totals,
+    queue_totals: {
+      messages: ready + unacked,
+      messages_ready: ready,
+      messages_unacknowledged: unacked,
+      messages_log: log.ready.map((count, i) => count + (log.unacked[i] ?? 0)),
+      messages_ready_log: log.ready,
+      messages_unacknowledged_log: log.unacked,
+    },
+    message_stats: await statistics.overview(seesAll ? null : vhosts.map(({ name }) => name)),
+    exchange_types: EXCHANGE_TYPES.map((name) => ({ name, description: "", enabled: true })),
+    contexts: [],
+  }
+  if (!seesAll) return reply
+  const octets = statistics.octets()
+  return {
+    ...reply,
+    churn_rates: statistics.churn(),
+    recv_oct_details: octets["recv_oct_details"],
+    send_oct_details: octets["send_oct_details"],
+    listeners: node.listeners().map((listener) => Object.assign({ node: node.name }, listener)),
+  }
+}
+
+function decodeHeader(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw badRequest("the header x-vhost cannot be decoded")
+  }
+}
+
+function uptimeMs(api: Api): number {
+  const { clock } = api.broker
+  clock.refresh()
+  return Math.max(0, clock.nowMs - api.node.startedAtMs)
+}
+
+export function clusterName(api: Api): string {
+  const value = api.broker.globalParameters.get(GLOBAL_COMPONENT, "cluster_name")?.value
+  return typeof value === "string" ? value : api.broker.clusterName
+}
+
+const NODE = Type.Object({
+  name: TEXT,
+  type: TEXT,
+  running: FLAG,
+  uptime: Type.Integer({ description: "Milliseconds" }),
+  os_pid: TEXT,
+  processors: COUNT,
+  mem_used: COUNT,
+  mem_limit: COUNT,
+  mem_alarm: FLAG,
+  disk_free: COUNT,
+  disk_free_limit: COUNT,
+  disk_free_alarm: FLAG,
+  db_dir: OPTIONAL_TEXT,
+  proc_used: COUNT,
+  run_queue: COUNT,
+  sockets_used: COUNT,
+  partitions: Type.Array(TEXT),
+})
+
+function describeNode(api: Api): Record<string, unknown> {
+  const { broker, node } = api
+  const cpu = process.cpuUsage()
+  return {
+    name: node.name,
+    type: "disc",
+    running: true,
+    uptime: uptimeMs(api),
+    os_pid: String(process.pid),
+    processors: availableParallelism(),
+    mem_used: process.memoryUsage.rss(),
+    mem_limit: process.availableMemory(),
+    mem_alarm: false,
+    mem_calculation_strategy: "rss",
+    disk_free: node.freeDiskBytes(),
+    disk_free_limit: node.freeDiskMinBytes,
+    disk_free_alarm: broker.alarmReason !== null,
+    db_dir: node.dataDirectory,
+    cpu_user_time: Math.round(cpu.user / 1000),
+    cpu_sys_time: Math.round(cpu.system / 1000),
+    proc_used: broker.connections.size,
+    run_queue: 0,
+    sockets_used: broker.connections.size,
+    rates_mode: "basic",
+    partitions: [],
+    being_drained: false,
+    cluster_links: [],
+    enabled_plugins: ["rabbitmq_management"],
+    exchange_types: EXCHANGE_TYPES.map((name) => ({ name, description: "", enabled: true })),
+    auth_mechanisms: ["PLAIN", "AMQPLAIN"].map((name) => ({
+      name,
+      description: "",
+      enabled: true,
+    })),
+    applications: [{ name: "sluice", description: "Sluice", version: node.version }],
+    contexts: [],
+    ...api.statistics.churn(),
+  }
+}
+
+/** What RabbitMQ 4 cannot be without; tools ask whether it is there. */
+const FEATURE_FLAGS = [
+  "classic_queue_type_delivery_support",
+  "quorum_queue",
+  "stream_queue",
+  "stream_filtering",
+  "user_limits",
+  "detailed_queues_endpoint",
+]
+
+const COLUMNS = Type.Object({ columns: Type.Optional(TEXT) })
+
+export const SYSTEM_ROUTES: readonly Route[] = [
+  route({
+    method: "GET",
+    path: "/api/overview",
+    group: "Broker",
+    summary: "Totals, rates and versions; with the header x-vhost of one vhost",
+    query: COLUMNS,
+    responses: { 200: { doc: "The overview", schema: OVERVIEW } },
+    async handle(api, request) {
+      const body = await overview(api, request)
+      return ok(pickColumns(body, parseColumns(request.query.columns)))
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/api/whoami",
+    group: "Broker",
+    summary: "The user that asks",
+    responses: { 200: { doc: "The user", schema: WHOAMI } },
+    handle: (_api, { user }) => ok({ name: user.name, tags: user.tags, is_internal_user: true }),
+  }),
+  route({
+    method: "GET",
+    path: "/api/version",
+    group: "Broker",
+    summary: "The version of the API that it is compatible with",
+    responses: { 200: { doc: "The version", schema: TEXT } },
+    handle: () => ok(COMPATIBLE_VERSION),
+  }),
+  route({
+    method: "GET",
+    path: "/api/nodes",
+    group: "Broker",
+    summary: "The nodes: this one",
+    access: "monitoring",
+    query: COLUMNS,
+    responses: { 200: { doc: "One node", schema: Type.Array(NODE) } },
+    handle: (api, { query }) => ok([pickColumns(describeNode(api), parseColumns(query.columns))]),
+  }),
+  route({
+    method: "GET",
+    path: "/api/nodes/:node",
+    group: "Broker",
+    summary: "The node of this name",
+    access: "monitoring",
+    query: COLUMNS,
+    responses: { 200: { doc: "The node", schema: NODE } },
+    handle(api, { params, query }) {
+      if (params.node !== api.node.name) throw notFound()
+      return ok(pickColumns(describeNode(api), parseColumns(query.columns)))
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/api/nodes/:node/memory",
+    group: "Broker",
+    summary: "What memory is used for",
+    access: "monitoring",
+    responses: { 200: { doc: "Bytes", schema: Type.Object({ memory: TABLE }) } },
+    handle(api, { params }) {
+      if (params.node !== api.node.name) throw notFound()
+      const { rss, heapUsed, heapTotal, external, arrayBuffers } = process.memoryUsage()
+      return ok({
+        memory: {
+          heap_used: heapUsed,
+          heap_total: heapTotal,
+          external,
+          array_buffers: arrayBuffers,
+          total: { rss, allocated: heapTotal + external, erlang: 0 },
+          strategy: "rss",
+        },
+      })
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/api/cluster-name",
+    group: "Broker",
+    summary: "The name of the cluster",
+    responses: { 200: { doc: "The name", schema: Type.Object({ name: TEXT }) } },
+    handle: (api) => ok({ name: clusterName(api) }),
+  }),
+  route({
+    method: "PUT",
+    path: "/api/cluster-name",
+    group: "Broker",
+    summary: "Names the cluster",
+    access: "administrator",
+    body: Type.Object({ name: Type.String({ minLength: 1, maxLength: 255 }) }),
+    responses: DONE,
+    async handle(api, { body }) {
+      await api.broker.globalParameters.set(GLOBAL_COMPONENT, "cluster_name", body.name)
+      return NO_CONTENT
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/api/extensions",
+    group: "Broker",
+    summary: "Plugins of the management: none",
+    responses: { 200: { doc: "An empty array", schema: Type.Array(TABLE) } },
+    handle: () => ok([]),
+  }),
+  route({
+    method: "GET",
+    path: "/api/feature-flags",
+    group: "Broker",
+    summary: "RabbitMQ's feature flags that are served, all enabled",
+    responses: {
+      200: { doc: "Feature flags", schema: Type.Array(Type.Object({ name: TEXT, state: TEXT })) },
+    },
+    handle: () =>
+      ok(
+        FEATURE_FLAGS.map((name) => ({
+          name,
+          state: "enabled",
+          stability: "required",
+          desc: "",
+          doc_url: "",
+          provided_by: "sluice",
+        })),
+      ),
+  }),
+  route({
+    method: "PUT",
+    path: "/api/feature-flags/:name/enable",
+    group: "Broker",
+    summary: "Enables a feature flag: all are",
+    access: "administrator",
+    responses: DONE,
+    handle(_api, { params }) {
+      if (!FEATURE_FLAGS.includes(params.name)) throw badRequest("unsupported")
+      return NO_CONTENT
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/api/deprecated-features",
+    group: "Broker",
+    summary: "RabbitMQ's deprecated features: none",
+    responses: { 200: { doc: "An empty array", schema: Type.Array(TABLE) } },
+    handle: () => ok([]),
+  }),
+  route({
+    method: "GET",
+    path: "/api/deprecated-features/used",
+    group: "Broker",
+    summary: "RabbitMQ's deprecated features that are in use: none",
+    responses: { 200: { doc: "An empty array", schema: Type.Array(TABLE) } },
+    handle: () => ok([]),
+  }),
+  route({
+    method: "GET",
+    path: "/api/auth",
+    group: "Broker",
+    summary: "How to log in, for a user interface",
+    access: "open",
+    responses: { 200: { doc: "No OAuth", schema: Type.Object({ oauth_enabled: FLAG }) } },
+    handle: () => ok({ oauth_enabled: false }),
+  }),
+  route({
+    method: "GET",
+    path: "/api/auth/hash_password/:password",
+    group: "Users",
+    summary: "The hash of a password, salted, SHA-256",
+    responses: { 200: { doc: "The hash", schema: Type.Object({ ok: TEXT }) } },
+    handle: (api, { params }) => ok({ ok: hashOf(api, params.password) }),
+  }),
+  route({
+    method: "PUT",
+    path: "/api/auth/hash_password",
+    group: "Users",
+    summary: "The hash of a password, salted, SHA-256",
+    body: Type.Object({ password: TEXT }),
+    responses: { 200: { doc: "The hash", schema: Type.Object({ password_hash: TEXT }) } },
+    handle: (api, { body }) => ok({ password_hash: hashOf(api, body.password) }),
+  }),
+]
+
+function hashOf(api: Api, password: string): string {
+  return PasswordHash.create(password, api.broker.random).toString()
+}
