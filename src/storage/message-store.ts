@@ -215,7 +215,7 @@ export class MessageStore implements QueueStore, BufferHolder, GuardedStore {
    */
   shiftRun(into: StoredMessage, count: number, bytesMax: number): number {
     if (!this.shift(into)) return 0
-    if (count <= 1 || into.redelivered) return 1
+    if (count <= 1 || into.redelivered || into.expires) return 1
     const countMax = Math.min(count, Math.floor(bytesMax / into.size))
     const more = this.#reader.skipRepeats(into, countMax - 1)
     const bodyBytes = more * (into.bodyEnd - into.bodyStart)

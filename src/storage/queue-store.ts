@@ -37,8 +37,8 @@ export interface QueueStore extends DirtyStore {
   shift(into: StoredMessage): boolean
   /**
    * As shift(), for up to `count` messages of together at most `bytesMax` bytes that lie one behind the
-   * other and differ in nothing but their bodies, which are of one size. Describes the first; returns how
-   * many.
+   * other and differ in nothing but their bodies, which are of one size. Those with an expiration come one
+   * by one. Describes the first; returns how many.
    */
   shiftRun(into: StoredMessage, count: number, bytesMax: number): number
   /** The message that shift() would take, without taking it. */

@@ -100,6 +100,14 @@ export class QueueFeatures {
     )
   }
 
+  /**
+   * Whether messages without an expiration of their own may be handed out in runs: nothing is to be
+   * asked or told about a single one of them.
+   */
+  get allowsRuns(): boolean {
+    return this.#ttlMs === Infinity && (this.#counts === null || this.#counts.size === 0)
+  }
+
   /** `settings` is PLAIN_QUEUE if they have nothing for a queue of this class. */
   configure(settings: QueueSettings, countsDeliveries: boolean): void {
     const { name } = this.#queue

@@ -310,7 +310,7 @@ export class Queue implements MessageQueue {
     return count === limit
   }
 
-  /** As deliver(), one by one: each message may have expired, and tells how often it has failed. */
+  /** As deliver(), where a message may have expired or tells how often it has failed: those go one by one. */
   #deliverWith(features: QueueFeatures, limit: number): boolean {
     const { store } = this
     if (store === null || this.deleted) return false
@@ -324,21 +324,23 @@ export class Queue implements MessageQueue {
         this.#context.turn.noteBacklog()
         break
       }
-      if (!store.shift(delivered)) {
+      const most = dispatcher.size === 1 && features.allowsRuns ? subscriber.credit : 1
+      const taken = store.shiftRun(delivered, Math.min(most, limit - count), SOLE_BYTES)
+      if (taken === 0) {
         if (store.readyCount > 0) this.#context.stalled(this)
         break
       }
-      count++
+      count += taken
       if (!features.beginDelivery(delivered)) continue
-      this.deliveredCount++
-      if (delivered.redelivered) this.redeliveredCount++
+      this.deliveredCount += taken
+      if (delivered.redelivered) this.redeliveredCount += taken
       const { segment, position, size } = delivered
       const bodySize = delivered.bodyEnd - delivered.bodyStart
-      subscriber.deliver(delivered, 1)
+      subscriber.deliver(delivered, taken)
       delivered.added = ADDED_NONE
       if (!subscriber.noAck) continue
-      store.ack(segment, position, size, bodySize)
-      features.settled(segment, position)
+      store.ack(segment, position, size, bodySize, taken)
+      features.settled(segment, position, size, taken)
     }
     if (count > 0 && store.readyCount === 0) this.#context.wentEmpty(this)
     const hasMore = features.endDelivery(count)
