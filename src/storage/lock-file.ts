@@ -62,6 +62,13 @@ export function takeLock(files: LockFiles, path: string): () => void {
   throw new StorageError(path, "LOCKED", `${path} is being taken by another process`)
 }
 
+/** The process that holds the lock and runs, as far as it can be seen from here; null for none. Changes nothing. */
+export function lockHolder(files: LockFiles, path: string): number | null {
+  const found = files.read(path)
+  const holder = found === null ? null : parse(found)
+  return holder !== null && isAlive(files, holder) ? holder.pid : null
+}
+
 /** Makes the file with its whole content in one step. False if it exists. */
 function createWhole(files: LockFiles, path: string, content: string): boolean {
   const temporary = `${path}.${String(process.pid)}`

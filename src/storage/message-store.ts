@@ -576,6 +576,7 @@ export class MessageStore implements QueueStore, BufferHolder, GuardedStore {
     }
     for (const segment of this.#segments.list) this.#writeMeta(segment)
     this.#shut()
+    this.failed = false
   }
 
   /** Removes all files. A store that is made for the same directory afterwards starts empty. */

@@ -24,7 +24,7 @@ import {
 } from "node:fs"
 import { dirname, join } from "node:path"
 import { StorageError, type Disk } from "./disk.ts"
-import { takeLock, type LockFiles } from "./lock-file.ts"
+import { lockHolder, takeLock, type LockFiles } from "./lock-file.ts"
 
 /**
  * The disk of the operating system. Adds to node:fs what the rest of the storage relies on: errors
@@ -207,6 +207,15 @@ export class NodeDisk implements Disk {
       return takeLock(lockFiles, path)
     } catch (error) {
       throw storageError(path, "lock", error)
+    }
+  }
+
+  /** The process that holds the lock, or null. For tools that only look at the files. */
+  lockHolder(path: string): number | null {
+    try {
+      return lockHolder(lockFiles, path)
+    } catch (error) {
+      throw storageError(path, "read", error)
     }
   }
 

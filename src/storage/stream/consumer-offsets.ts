@@ -38,6 +38,11 @@ export class ConsumerOffsets {
     return this.#changed.get(tag) ?? this.#log.entries.get(tag) ?? -1
   }
 
+  *entries(): Iterable<readonly [tag: string, offset: number]> {
+    for (const [tag, offset] of this.#log.entries) if (!this.#changed.has(tag)) yield [tag, offset]
+    yield* this.#changed
+  }
+
   set(tag: string, offset: number): void {
     if (Buffer.byteLength(tag) > NAME_SIZE_MAX) return
     if (this.#changed.size === 0) this.#onChange()

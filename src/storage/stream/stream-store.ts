@@ -732,6 +732,7 @@ export class StreamStore implements DirtyStore, BufferHolder, StreamSource {
     }
     for (const { file } of this.segments) this.#writeMeta(file)
     this.#shut()
+    this.failed = false
   }
 
   /** Removes all files. */
