@@ -15,12 +15,20 @@ import { AuthError } from "./errors.ts"
 const COST_MAX = 16
 const FORMAT = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/
 
+/**
+ * Passwords that are compared with one hash at one time. Guesses at one user must not take all places
+ * of the thread (bcrypt-comparison.ts) from the other users.
+ */
+export const COMPARISONS_MAX = 16
+
 const PROCESS_KEY = randomBytes(32)
 
 export class BcryptHash {
   readonly #text: string
   /** Of the password that was right. */
   #proof: Buffer | null = null
+  /** By proof: many clients that come with the same password at one time need one comparison. */
+  readonly #underWay = new Map<string, Promise<boolean>>()
 
   /** Throws AuthError. */
   constructor(text: string) {
@@ -40,10 +48,22 @@ export class BcryptHash {
   matches(password: string): boolean | Promise<boolean> {
     const proof = createHmac("sha256", PROCESS_KEY).update(password, "utf8").digest()
     if (this.#proof !== null && timingSafeEqual(proof, this.#proof)) return true
-    return compareInWorker(password, this.#text).then((isRight) => {
-      if (isRight) this.#proof = proof
-      return isRight
-    })
+    const key = proof.toString("latin1")
+    const known = this.#underWay.get(key)
+    if (known !== undefined) return known
+    if (this.#underWay.size >= COMPARISONS_MAX)
+      return Promise.reject(
+        new Error("too many logins wait for the comparison with this bcrypt hash"),
+      )
+    const comparison = this.#compare(password, proof).finally(() => this.#underWay.delete(key))
+    this.#underWay.set(key, comparison)
+    return comparison
+  }
+
+  async #compare(password: string, proof: Buffer): Promise<boolean> {
+    const isRight = await compareInWorker(password, this.#text)
+    if (isRight) this.#proof = proof
+    return isRight
   }
 
   toString(): string {

@@ -1,4 +1,5 @@
 import type { Random } from "../util/random.ts"
+import { DIRECT_USER_NAME } from "./direct-user.ts"
 import { AuthError } from "./errors.ts"
 import { isLoopback } from "./loopback.ts"
 import { parseStoredPassword, PasswordHash, type StoredPassword } from "./password-hash.ts"
@@ -95,9 +96,12 @@ export class UserStore {
     this.#decoy = PasswordHash.create("", options.random)
   }
 
-  /** Reads the file, or creates the default user if there is none. Throws AuthError if it is no list of users. */
-  async load(): Promise<void> {
-    const stored = this.#document.load()
+  /**
+   * Reads the file, or creates the default user if there is none and one is wanted. Throws AuthError if it
+   * is no list of users.
+   */
+  async load(makesDefault = true): Promise<void> {
+    const stored = this.#document.load() ?? (makesDefault ? null : [])
     this.#users.clear()
     if (stored === null) {
       const user = this.#add(this.#defaultUser)
@@ -134,10 +138,20 @@ export class UserStore {
     const answer = (isRight: boolean): User | null => {
       if (user === undefined || hash === null || !isRight || password === "") return null
       if (user.isDeleted || user.hash !== hash) return null // It has changed meanwhile.
-      const isBound = this.defaultUserLoopbackOnly && name === this.#defaultUser
-      return isBound && !isLoopback(remoteAddress) ? null : user
+      return this.#mayLogInFrom(name, remoteAddress) ? user : null
     }
     return typeof verdict === "boolean" ? answer(verdict) : verdict.then(answer)
+  }
+
+  /** Whoever has shown in another way, such as by a certificate, that it is this user. Null as above. */
+  authenticateByName(name: string, remoteAddress: string | null): User | null {
+    const user = this.#users.get(name)
+    return user === undefined || !this.#mayLogInFrom(name, remoteAddress) ? null : user
+  }
+
+  #mayLogInFrom(name: string, remoteAddress: string | null): boolean {
+    const isBound = this.defaultUserLoopbackOnly && name === this.#defaultUser
+    return !isBound || isLoopback(remoteAddress)
   }
 
   /**
@@ -147,6 +161,8 @@ export class UserStore {
   async put(name: string, change: UserChange): Promise<boolean> {
     if (name === "" || Buffer.byteLength(name) > NAME_SIZE_MAX)
       throw new AuthError(`a user name has 1 to ${NAME_SIZE_MAX} bytes`)
+    if (name === DIRECT_USER_NAME)
+      throw new AuthError(`Illegal user name: ${name} is reserved for the control socket`)
     const hash = await this.#hashOf(name, change)
     const present = this.#users.get(name)
     const user = present ?? this.#add(name)
