@@ -266,6 +266,11 @@ export class Administration {
    * gone, which takes a second for some thousand queues. Throws not-found.
    */
   async deleteVhost(name: string): Promise<void> {
+    if (this.#vhosts.get(name)?.isProtected === true)
+      throw new Refusal(
+        "precondition-failed",
+        `vhost '${name}' is protected from deletion: take the protection back first`,
+      )
     if (!(await this.#checked(() => this.#vhosts.delete(name)))) throw noVhost(name)
   }
 

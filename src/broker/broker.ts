@@ -1,3 +1,4 @@
+import { Logins } from "../auth/logins.ts"
 import { Permissions } from "../auth/permissions.ts"
 import type { UserStore } from "../auth/users.ts"
 import type { Clock } from "../util/clock.ts"
@@ -5,6 +6,8 @@ import type { Logger } from "../util/logger.ts"
 import type { Random } from "../util/random.ts"
 import { TimerWheel } from "../util/timer-wheel.ts"
 import { Admission } from "./admission.ts"
+import { Alarms } from "./alarms.ts"
+import type { AlarmResource } from "./alarms.ts"
 import type { ConnectionHandle } from "./connection-handle.ts"
 import { DurableChanges } from "./durable-changes.ts"
 import type { RoundWaiter } from "./durable-changes.ts"
@@ -12,10 +15,12 @@ import { ClosedChannels } from "./inspection.ts"
 import type { InspectedConnection } from "./inspection.ts"
 import type { UserLimits } from "./limits.ts"
 import type { Parameters } from "./parameters.ts"
+import { MessageCounters } from "./message-counters.ts"
 import type { MessageQueue } from "./queue/message-queue.ts"
 import { SettledMoves } from "./settled-moves.ts"
 import type { Turn, TurnSession } from "./turn.ts"
 import type { Vhost } from "./vhost.ts"
+import { VhostTotals } from "./vhost-totals.ts"
 
 /**
  * The broker as sessions and the management see it: vhosts, users, connections, alarms. Puts nothing
@@ -48,6 +53,8 @@ export interface BrokerSession extends ConnectionHandle, TurnSession, RoundWaite
    * `visit` returns false; then it returns false, too. Slow: for the management.
    */
   forEachUnacked(queue: MessageQueue, visit: UnackedVisit): boolean
+  /** What is unacknowledged of the queue goes back to it. The client may still settle it, without effect. */
+  returnDeliveries(queue: MessageQueue): void
   destroy(): void
 }
 
@@ -72,6 +79,8 @@ export class Broker {
   readonly log: Logger
   readonly turn: Turn
   readonly users: UserStore
+  /** Name and password of every protocol. */
+  readonly logins: Logins
   readonly userLimits: UserLimits
   /** Who may still connect. */
   readonly admission: Admission
@@ -90,9 +99,19 @@ export class Broker {
   /** For changes by the management that must be safe before they are answered. */
   readonly durableChanges: DurableChanges
   readonly closedChannels = new ClosedChannels()
+  /** What had passed through connections that are gone. */
+  readonly closedOctets = { receivedBytes: 0, sentBytes: 0 }
+  readonly messageCounters: MessageCounters
+  /** What vhosts had counted that are gone. */
+  readonly deletedVhosts = new VhostTotals()
   /** Called when the last connection has gone. */
   onLastConnectionGone: () => void = () => {}
-  /** Why publishes are refused or held up at present; null if they are not. */
+  /** For what lives in vhosts and is not a part of them (links): one was made; it is among `vhosts`. */
+  onVhostAdded: (vhost: Vhost) => void = () => {}
+  /** One is being deleted and is no longer among `vhosts`; its connections are closed afterwards. */
+  onVhostDeleted: (vhost: Vhost) => Promise<void> = () => Promise.resolve()
+  readonly alarms = new Alarms()
+  /** Of the alarms: why publishes are refused or held up at present; null if they are not. */
   alarmReason: string | null = null
 
   constructor(options: BrokerOptions) {
@@ -101,17 +120,27 @@ export class Broker {
     this.log = options.log
     this.turn = options.turn
     this.users = options.users
+    this.logins = new Logins(options.users, options.clock, options.log)
     this.userLimits = options.userLimits
     this.admission = new Admission(options.maxConnections ?? 0)
     this.globalParameters = options.globalParameters
     this.timers = new TimerWheel(options.clock)
+    this.messageCounters = new MessageCounters(options.clock)
     this.durableChanges = new DurableChanges(options.turn, this.sessionsWaiting)
     this.settledMoves = new SettledMoves(options.turn, options.hasFailedWrites ?? (() => false))
     this.clusterName = options.clusterName
   }
 
+  /** By protocol, since the start; for the metrics. */
+  get authAttempts(): Logins["attempts"] {
+    return this.logins.attempts
+  }
+
   connectionGone(session: BrokerSession): void {
-    this.connections.delete(session)
+    if (this.connections.delete(session)) {
+      this.closedOctets.receivedBytes += session.inspected.receivedBytes
+      this.closedOctets.sentBytes += session.inspected.sentBytes
+    }
     if (this.connections.size === 0) this.onLastConnectionGone()
   }
 
@@ -140,22 +169,25 @@ export class Broker {
   }
 
   commitRoundCompleted(round: number, error: Error | null): void {
+    this.clock.refresh()
     this.settledMoves.roundCompleted(round, error !== null)
     for (const session of this.sessionsWaiting)
       if (!session.roundCompleted(round, error !== null)) this.sessionsWaiting.delete(session)
     this.turn.run()
   }
 
-  setAlarm(reason: string | null): void {
-    if (reason === this.alarmReason) return
-    const before = this.alarmReason
-    this.alarmReason = reason
+  /** Raises the alarm or ends it. Clients hear when the first begins to matter to them and when the last ends. */
+  setAlarm(resource: AlarmResource, isRaised: boolean): void {
+    const { alarms, log } = this
+    if (!alarms.set(resource, isRaised)) return
+    const isFirst = this.alarmReason === null
+    this.alarmReason = alarms.reason
+    if (isRaised) log.error({ resource }, "alarm: publishing is refused or blocked until it ends")
+    else if (this.alarmReason === null) log.info({ resource }, "alarm ended: publishing goes on")
+    else log.info({ resource, reason: this.alarmReason }, "alarm ended, another one goes on")
+    if (!isFirst && this.alarmReason !== null) return
     this.invalidateRoutes()
-    if (reason !== null) {
-      this.log.error({ reason }, "alarm: publishing is refused or blocked until it ends")
-      return
-    }
-    this.log.info({ reason: before }, "alarm ended: publishing goes on")
+    if (this.alarmReason !== null) return
     for (const session of this.connections) session.alarmEnded()
   }
 }

@@ -58,6 +58,8 @@ export interface UnackedMessage extends BrowsedMessage {
   readonly deliveryTag: number
   /** "" if it was taken with basic.get. */
   readonly consumerTag: string
+  /** Since about when; null: not for long. */
+  readonly heldSinceMs: number | null
 }
 
 /** A queue that keeps its messages in a QueueStore. */
@@ -149,7 +151,8 @@ export function browseUnacked(
         if (index < request.skip) return true
         if (!store.read(segment, position, size, message)) return true
         const one = budget.take(message, index, "unacked")
-        found.push({ ...one, connection, channel, deliveryTag, consumerTag })
+        const heldSinceMs = connection.inspected.heldSinceMs(channel, deliveryTag)
+        found.push({ ...one, connection, channel, deliveryTag, consumerTag, heldSinceMs })
         return !budget.isSpent
       },
     )

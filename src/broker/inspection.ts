@@ -13,6 +13,10 @@ export interface ChannelCounters {
   readonly confirmedCount: number
   /** Returned to the client because nobody wanted them (mandatory). */
   readonly returnedCount: number
+  /** Nobody wanted them, and the client did not ask for them back. */
+  readonly droppedCount: number
+  /** In confirm mode. */
+  readonly publishedConfirmCount: number
   /** To consumers that acknowledge. */
   readonly deliveredCount: number
   /** To consumers that do not. */
@@ -20,6 +24,8 @@ export interface ChannelCounters {
   /** By basic.get. */
   readonly gotCount: number
   readonly gotNoAckCount: number
+  /** basic.get that found nothing. */
+  readonly getEmptyCount: number
   readonly redeliveredCount: number
   readonly acknowledgedCount: number
   /** Rejected or nacked, requeued or not. */
@@ -30,10 +36,13 @@ export const CHANNEL_COUNTERS = [
   "publishedCount",
   "confirmedCount",
   "returnedCount",
+  "droppedCount",
+  "publishedConfirmCount",
   "deliveredCount",
   "deliveredNoAckCount",
   "gotCount",
   "gotNoAckCount",
+  "getEmptyCount",
   "redeliveredCount",
   "acknowledgedCount",
   "rejectedCount",
@@ -44,10 +53,13 @@ export class CounterSum implements ChannelCounters {
   publishedCount = 0
   confirmedCount = 0
   returnedCount = 0
+  droppedCount = 0
+  publishedConfirmCount = 0
   deliveredCount = 0
   deliveredNoAckCount = 0
   gotCount = 0
   gotNoAckCount = 0
+  getEmptyCount = 0
   redeliveredCount = 0
   acknowledgedCount = 0
   rejectedCount = 0
@@ -60,6 +72,7 @@ export class CounterSum implements ChannelCounters {
 /** The counters of channels that are gone, by vhost: with those of the open ones they are the totals. */
 export class ClosedChannels {
   readonly #sums = new Map<string, CounterSum>()
+  readonly #ofDeletedVhosts = new CounterSum()
 
   add(vhostName: string, counters: ChannelCounters): void {
     let sum = this.#sums.get(vhostName)
@@ -71,13 +84,40 @@ export class ClosedChannels {
     return this.#sums.get(vhostName) ?? null
   }
 
-  /** The vhost is gone. */
+  /** Of all vhosts, those that are gone included. */
+  addAll(sum: CounterSum): void {
+    sum.add(this.#ofDeletedVhosts)
+    for (const counters of this.#sums.values()) sum.add(counters)
+  }
+
+  /** The vhost is gone: one of the same name begins anew. */
   forget(vhostName: string): void {
+    const counters = this.#sums.get(vhostName)
+    if (counters === undefined) return
+    this.#ofDeletedVhosts.add(counters)
     this.#sums.delete(vhostName)
   }
 }
 
 export type ConnectionState = "starting" | "running" | "blocked" | "flow" | "closing" | "closed"
+
+/** What is known of a TLS connection. */
+export interface EncryptionInfo {
+  /** `TLSv1.3` */
+  readonly protocol: string
+  /** `TLS_AES_256_GCM_SHA384` */
+  readonly cipher: string
+  /** Of the client; null if it has shown none. */
+  readonly certificate: {
+    /** Of the authority that the listener was given: who has it may log in by it. */
+    readonly isVerified: boolean
+    readonly distinguishedName: string
+    /** Null unless there is exactly one. */
+    readonly commonName: string | null
+    readonly issuer: string
+    readonly validity: string
+  } | null
+}
 
 export interface ConnectionInfo {
   readonly name: string
@@ -94,6 +134,12 @@ export interface ConnectionInfo {
   readonly channelMax: number
   readonly frameMax: number
   readonly heartbeatSeconds: number
+  /** AMQP 0-9-1, or how it came over a WebSocket. */
+  readonly protocol: string
+  /** Over TLS. */
+  readonly isEncrypted: boolean
+  /** Null without TLS, and for what nobody knows about it. */
+  readonly encryption: EncryptionInfo | null
   readonly peerHost: string
   readonly peerPort: number
   readonly host: string
@@ -137,6 +183,21 @@ export interface ConsumerInfo {
   readonly hasCapacity: boolean
 }
 
+/** What one consumer, or basic.get on one queue, has not settled. */
+export interface UnackedInfo {
+  readonly connection: InspectedConnection
+  readonly channelNumber: number
+  readonly queue: string
+  readonly vhost: string
+  /** "" for basic.get, and where the consumer was cancelled meanwhile. */
+  readonly consumerTag: string
+  readonly count: number
+  /** Since about when it has the oldest one; null: not for long. */
+  readonly oldestHeldSinceMs: number | null
+  /** 0: as many as the client likes. */
+  readonly prefetchCount: number
+}
+
 /** A connection as the management sees it. */
 export interface InspectedConnection {
   readonly id: number
@@ -146,6 +207,8 @@ export interface InspectedConnection {
   /** "" before it was opened. */
   readonly vhostName: string
   readonly channelCount: number
+  /** Channels that have published something. */
+  readonly publisherCount: number
   readonly receivedBytes: number
   readonly sentBytes: number
   /** Adds what its open channels have counted. */
@@ -154,6 +217,9 @@ export interface InspectedConnection {
   /** Open channels by number. */
   describeChannels(): ChannelInfo[]
   describeConsumers(): ConsumerInfo[]
+  describeUnacked(): UnackedInfo[]
+  /** Since about when the client has a delivery that it has not settled; null: not for long. */
+  heldSinceMs(channelNumber: number, deliveryTag: number): number | null
   /** The client is told (basic.cancel) if it can be. False if there is no such consumer. */
   cancelConsumer(channelNumber: number, tag: string): boolean
   /** For consumers that are started from now on. False if there is no such channel. */

@@ -1,4 +1,4 @@
-import type { JsonDocument } from "../auth/users.ts"
+import type { JsonDocument, User } from "../auth/users.ts"
 import { Refusal } from "./errors.ts"
 
 /**
@@ -22,6 +22,11 @@ export const GLOBAL_COMPONENT = ""
 const NAME_SIZE_MAX = 255
 
 export class Parameters {
+  /**
+   * Throws Refusal if the component cannot use the value. `user` is who sets it and needs the rights for
+   * what it does; null if nobody is to be asked.
+   */
+  validate: (component: string, name: string, value: unknown, user: User | null) => void = () => {}
   /** Called after a change; `value` is undefined if the parameter was deleted. */
   onChanged: (component: string, name: string, value: unknown) => void = () => {}
   readonly #document: JsonDocument
@@ -52,10 +57,16 @@ export class Parameters {
   }
 
   /** Creates or replaces; true if it is new. Resolves when it is on disk. Throws Refusal. */
-  async set(component: string, name: string, value: unknown): Promise<boolean> {
+  async set(
+    component: string,
+    name: string,
+    value: unknown,
+    user: User | null = null,
+  ): Promise<boolean> {
     checkName(name)
     if (component !== GLOBAL_COMPONENT) checkName(component)
     if (value === undefined) throw new Refusal("precondition-failed", "a parameter needs a value")
+    this.validate(component, name, value, user)
     const isNew = this.get(component, name) === null
     const parameter = { component, name, value: copyOf(value) }
     this.#put(parameter)

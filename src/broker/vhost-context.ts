@@ -36,6 +36,8 @@ export interface VhostContext {
   openStore(queue: Queue): QueueStore
   openStreamStore(stream: Stream): StreamStore
   openDeliveryCounts(queue: Queue): DeliveryCounts
+  /** Reads what the queue has on disk, and hands it over. */
+  reopenStore(queue: MessageQueue): void
   /** For the messages that wait at a delayed exchange. */
   openDelayStore(exchange: Exchange): QueueStore
   /** A JSON file in the vhost's directory. load() gives null also for a damaged one, which is set aside. */

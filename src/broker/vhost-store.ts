@@ -16,6 +16,8 @@ export interface VhostEntry {
   readonly description: string
   /** Type of queues that are declared without one; null is classic. */
   readonly defaultQueueType: QueueType | null
+  /** It cannot be deleted until this is taken back. */
+  readonly isProtected: boolean
 }
 
 /** What is not given stays as it is. */
@@ -26,6 +28,7 @@ export interface VhostMetadata {
   readonly tracing?: boolean
   /** classic, quorum or stream; "" or null for none. */
   readonly defaultQueueType?: string | null
+  readonly isProtected?: boolean
 }
 
 const DEFAULT_VHOST = "/"
@@ -39,9 +42,12 @@ export class VhostStore {
     this.#document = document
   }
 
-  /** Reads the file, or creates the default vhost if there is none. Throws if it is no list of vhosts. */
-  async load(): Promise<void> {
-    const stored = this.#document.load()
+  /**
+   * Reads the file, or creates the default vhost if there is none and one is wanted. Throws if it is no
+   * list of vhosts.
+   */
+  async load(makesDefault = true): Promise<void> {
+    const stored = this.#document.load() ?? (makesDefault ? null : [])
     this.#entries.clear()
     if (stored === null) {
       await this.add(DEFAULT_VHOST)
@@ -77,6 +83,7 @@ export class VhostStore {
       description: metadata.description ?? present?.description ?? "",
       defaultQueueType:
         type === undefined ? (present?.defaultQueueType ?? null) : parseDefaultQueueType(type),
+      isProtected: metadata.isProtected ?? present?.isProtected ?? false,
     })
     try {
       await this.#save()
@@ -119,11 +126,17 @@ function checkVhostName(name: string): void {
 }
 
 function formatEntry(entry: VhostEntry): Record<string, unknown> {
-  const { name, dir, tracing, tags, description, defaultQueueType } = entry
-  const formatted = { name, dir, tracing, tags, description, cluster_state: {} }
-  return defaultQueueType === null
-    ? formatted
-    : { ...formatted, default_queue_type: defaultQueueType }
+  const { name, dir, tracing, tags, description, defaultQueueType, isProtected } = entry
+  return {
+    name,
+    dir,
+    tracing,
+    tags,
+    description,
+    cluster_state: {},
+    ...(defaultQueueType !== null && { default_queue_type: defaultQueueType }),
+    ...(isProtected && { protected_from_deletion: true }),
+  }
 }
 
 /** Throws Refusal. RabbitMQ writes "undefined" for none into its definitions. */
@@ -154,5 +167,6 @@ function parseEntry(value: unknown): VhostEntry {
     tags: Array.isArray(tags) ? tags.filter((tag) => typeof tag === "string") : [],
     description: typeof description === "string" ? description : "",
     defaultQueueType: type === "classic" || type === "quorum" || type === "stream" ? type : null,
+    isProtected: fields.get("protected_from_deletion") === true,
   }
 }

@@ -34,6 +34,8 @@ import {
 import { Router } from "./exchange/route.ts"
 import { UNLIMITED, VhostLimits } from "./limits.ts"
 import { Parameters } from "./parameters.ts"
+import { PausedQueues } from "./paused-queues.ts"
+import { StoredNames } from "./stored-names.ts"
 import { queueTypeOf, withDefaultType } from "./queue-type.ts"
 import type { QueueType } from "./queue-type.ts"
 import { EffectiveSettings } from "./policy/effective-settings.ts"
@@ -71,6 +73,7 @@ import type {
   QueueDeclaration,
   VhostContext,
 } from "./vhost-context.ts"
+import { addExchange, VhostTotals } from "./vhost-totals.ts"
 import type { DefinitionSink } from "./vhost-definitions.ts"
 
 /**
@@ -107,9 +110,12 @@ export class Vhost
   defaultQueueType: QueueType | null = null
   /** Changes written to definitions.amqp so far: a reply to a change that raised it waits for the disk. */
   loggedCount = 0
-  /** Since the start, for the management. */
+  /** Since the start, for the management: declarations, and of them those that have made a queue. */
   queuesDeclaredCount = 0
+  queuesCreatedCount = 0
   queuesDeletedCount = 0
+  /** What exchanges had counted that are gone. */
+  readonly deletedExchanges = new VhostTotals()
   readonly router: Router<MessageQueue>
   readonly publishing: Publishing<MessageQueue>
   /** Requesters that wait for direct replies. */
@@ -120,6 +126,9 @@ export class Vhost
   /** What policies and arguments make of queues and exchanges. */
   readonly effectiveSettings: EffectiveSettings
   readonly parameters: Parameters
+  readonly paused: PausedQueues
+  /** By name; also of shovels that are deleted and made again before that is noticed. */
+  readonly pausedShovels: StoredNames
   readonly delayed: DelayedExchanges
   readonly turn: Turn
   readonly clock: Clock
@@ -158,6 +167,13 @@ export class Vhost
     this.policies = this.#policyList("policies.json", false)
     this.operatorPolicies = this.#policyList("operator_policies.json", true)
     this.parameters = new Parameters(context.openDocument("parameters.json", "list"))
+    this.paused = new PausedQueues({
+      vhostName: name,
+      document: context.openDocument("paused_queues.json", "list"),
+      log: context.log,
+      isPersistent,
+    })
+    this.pausedShovels = new StoredNames(context.openDocument("paused_shovels.json", "list"))
     this.effectiveSettings = new EffectiveSettings({
       policies: this.policies,
       operatorPolicies: this.operatorPolicies,
@@ -271,6 +287,7 @@ export class Vhost
     this.#log(exchange.durable, () => exchangeDeclareFrame(exchange), false)
     this.exchanges.set(name, exchange)
     this.#topologyChanged()
+    this.log.debug({ vhost: this.name, exchange: name, type: exchange.type }, "exchange declared")
     return exchange
   }
 
@@ -297,6 +314,8 @@ export class Vhost
       if (this.exchanges.get(name) !== exchange) continue
       this.#log(durable, () => exchangeDeleteFrame(name), true)
       this.exchanges.delete(name)
+      if (!this.#isLoading) this.log.debug({ vhost: this.name, exchange: name }, "exchange deleted")
+      addExchange(this.deletedExchanges, exchange)
       const source = exchange
       exchange.bindings.forEach((destination) => {
         this.#sourcesOf.get(destination)?.delete(source)
@@ -328,6 +347,7 @@ export class Vhost
       this.#checkOwner(existing, connection)
       if (request.exclusive !== existing.exclusive) throw this.#locked(existing)
       checkQueueEquivalence(this.name, existing, request, this.#adoptMismatch)
+      this.queuesDeclaredCount++
       return existing
     }
     checkName("queue", name)
@@ -337,7 +357,14 @@ export class Vhost
     const queue = this.#newQueue({ ...request, name }, owner)
     this.#log(isPersistent(queue), () => queueDeclareFrame(queue), false)
     this.#addQueue(queue)
+    this.queuesDeclaredCount++
+    this.queuesCreatedCount++
     queue.configure(this.effectiveSettings.ofQueue(name, queue.arguments))
+    const by = connection === null ? {} : { connection: connection.name }
+    this.log.debug(
+      { vhost: this.name, queue: name, durable: queue.durable, ...by },
+      "queue declared",
+    )
     return queue
   }
 
@@ -358,7 +385,6 @@ export class Vhost
 
   #addQueue(queue: MessageQueue): void {
     this.queues.set(queue.name, queue)
-    this.queuesDeclaredCount++
     if (queue.owner !== null) {
       const owned = this.#exclusiveQueues.get(queue.owner)
       if (owned === undefined) this.#exclusiveQueues.set(queue.owner, new Set([queue]))
@@ -397,17 +423,23 @@ export class Vhost
     return this.deleteQueue(queue)
   }
 
-  deleteQueue(queue: MessageQueue): number {
+  deleteQueue(queue: MessageQueue, reason = "deleted"): number {
     if (queue.deleted) return 0
     this.#log(isPersistent(queue), () => queueDeleteFrame(queue.name), true)
     this.queues.delete(queue.name)
-    this.queuesDeletedCount++
+    if (!this.#isLoading) this.queuesDeletedCount++
+    if (!this.#isLoading) this.paused.forget(queue)
     if (queue.owner !== null) this.#exclusiveQueues.get(queue.owner)?.delete(queue)
     const unused: Exchange[] = []
     this.#unbindDestination(queue, unused)
     for (const exchange of unused) this.#removeExchange(exchange)
     this.#topologyChanged()
-    return queue.dispose()
+    const messages = queue.dispose()
+    const fields = { vhost: this.name, queue: queue.name, reason, messages }
+    // Nobody asked for that, and messages are gone.
+    if (reason === "expired") this.log.info(fields, "queue deleted")
+    else if (!this.#isLoading) this.log.debug(fields, "queue deleted")
+    return messages
   }
 
   /** The connection has ended: its exclusive queues go. */
@@ -415,7 +447,7 @@ export class Vhost
     const owned = this.#exclusiveQueues.get(connection)
     if (owned === undefined) return
     this.#exclusiveQueues.delete(connection)
-    for (const queue of owned) this.deleteQueue(queue)
+    for (const queue of owned) this.deleteQueue(queue, "its connection has ended")
   }
 
   /**
@@ -438,6 +470,10 @@ export class Vhost
 
   openStore(queue: Queue): QueueStore {
     return this.#context.openStore(queue)
+  }
+
+  reopenStore(queue: MessageQueue): void {
+    this.#context.reopenStore(queue)
   }
 
   openDeliveryCounts(queue: Queue): DeliveryCounts {
@@ -626,6 +662,8 @@ export class Vhost
     this.policies.load()
     this.operatorPolicies.load()
     this.parameters.load()
+    this.paused.load()
+    this.pausedShovels.load()
   }
 
   // ---- definitions.amqp
@@ -638,6 +676,7 @@ export class Vhost
     } finally {
       this.#isLoading = false
       this.effectiveSettings.applyAll()
+      this.paused.apply(this.queues)
     }
   }
 

@@ -5,6 +5,8 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import * as fc from "fast-check"
+import { restartQueue } from "../../src/broker/restart-queue.ts"
+import type { Vhost } from "../../src/broker/vhost.ts"
 import { encodePublish } from "../../src/amqp/content.ts"
 import { chooseSeed, timeBoxSeconds } from "../support/seed.ts"
 import { ModelChannel, ModelQueue, type ModelMessage } from "./queue-model.ts"
@@ -151,7 +153,7 @@ class Scenario {
 
   async get(channel: ModelChannel, queue: ModelQueue, noAck: boolean): Promise<void> {
     this.#consumer.send("basic.get", channel.id, { queue: queue.name, noAck })
-    const isEmpty = queue.ready.length === 0
+    const isEmpty = queue.ready.length === 0 || queue.isPaused
     const [reply] = await this.#expect(isEmpty ? "basic.get-empty" : "basic.get-ok")
     if (isEmpty) return
     const message = queue.take(reply!.body, reply!.args["redelivered"])
@@ -221,6 +223,24 @@ class Scenario {
     await this.#expect()
   }
 
+  async setPaused(queue: ModelQueue, isPaused: boolean): Promise<void> {
+    queue.isPaused = isPaused
+    const saved = this.#vhost.paused.set(this.#vhost.queue(queue.name, null), isPaused)
+    await this.finishSyncs()
+    await saved
+  }
+
+  async restartQueue(queue: ModelQueue): Promise<void> {
+    for (const channel of this.channels) channel.giveBack(queue)
+    for (const message of queue.ready) message.wasDelivered = false
+    restartQueue(this.world.running.broker, this.#vhost, this.#vhost.queue(queue.name, null))
+    await this.#expect() // These clients do not ask to be told.
+  }
+
+  get #vhost(): Vhost {
+    return this.world.running.broker.vhosts.get("/")!
+  }
+
   /** Idle stores give their files back. */
   async passTime(): Promise<void> {
     this.world.clock.advance(3000)
@@ -233,6 +253,7 @@ class Scenario {
     await this.restart()
     for (const queue of this.queues) {
       await this.count(queue)
+      await this.setPaused(queue, false)
       await this.consume(this.channels[0]!, queue, 0, true)
       assert.equal(queue.ready.length, 0)
     }
@@ -254,6 +275,8 @@ const KINDS: readonly (readonly [string, number])[] = [
   ["loseConnection", 1],
   ["finishSyncs", 4],
   ["passTime", 1],
+  ["pause", 1],
+  ["restartQueue", 1],
   ["restart", 1],
 ]
 
@@ -296,6 +319,10 @@ function run(scenario: Scenario, [kind, a, b, c]: Step): Promise<void> {
       return scenario.finishSyncs()
     case "passTime":
       return scenario.passTime()
+    case "pause":
+      return scenario.setPaused(queue, !queue.isPaused)
+    case "restartQueue":
+      return scenario.restartQueue(queue)
     default:
       return scenario.restart()
   }

@@ -24,6 +24,8 @@ interface Outstanding {
   readonly message: ModelMessage
   readonly queue: ModelQueue
   readonly consumer: ModelConsumer | null
+  /** It went back to the queue without the client: settling it has no effect. */
+  isReturned: boolean
 }
 
 export class ModelQueue {
@@ -32,6 +34,7 @@ export class ModelQueue {
   readonly ready: ModelMessage[] = []
   readonly consumers: ModelConsumer[] = []
   unackedCount = 0
+  isPaused = false
 
   constructor(name: string) {
     this.name = name
@@ -44,6 +47,7 @@ export class ModelQueue {
 
   /** The lowest message that is ready goes out, and must be this one. */
   take(body: Buffer, redelivered: unknown): ModelMessage {
+    assert.ok(!this.isPaused, `${this.name} is paused`)
     const message = this.ready.shift()
     assert.ok(message !== undefined, `${this.name} delivers a message that it does not have`)
     const shown = `${this.name}: expected message ${message.id}, got ${head(body)}`
@@ -54,7 +58,7 @@ export class ModelQueue {
 
   /** Everything that can be delivered has been. */
   checkDelivered(): void {
-    if (this.ready.length === 0) return
+    if (this.ready.length === 0 || this.isPaused) return
     for (const consumer of this.consumers)
       assert.ok(
         !hasCapacity(consumer),
@@ -101,7 +105,7 @@ export class ModelChannel {
     if (noAck) return
     if (consumer !== null) consumer.unackedCount++
     queue.unackedCount++
-    this.outstanding.set(this.lastTag, { message, queue, consumer })
+    this.outstanding.set(this.lastTag, { message, queue, consumer, isReturned: false })
   }
 
   /** Settles one, all up to it, or with tag 0 all. */
@@ -111,13 +115,26 @@ export class ModelChannel {
   }
 
   #settleOne(tag: number, requeue: boolean): void {
-    const { message, queue, consumer } = this.outstanding.get(tag)!
+    const { message, queue, consumer, isReturned } = this.outstanding.get(tag)!
     this.outstanding.delete(tag)
+    if (isReturned) return
     queue.unackedCount--
     if (consumer !== null) consumer.unackedCount--
     if (!requeue) return
     message.wasDelivered = true
     queue.put(message)
+  }
+
+  /** The queue is restarted: what it has given out goes back, its consumers are cancelled. */
+  giveBack(queue: ModelQueue): void {
+    for (const entry of this.outstanding.values()) {
+      if (entry.queue !== queue || entry.isReturned) continue
+      entry.isReturned = true
+      queue.unackedCount--
+      queue.put(entry.message)
+    }
+    for (const { tag, queue: source } of this.consumers.values())
+      if (source === queue) this.cancel(tag)
   }
 
   /** The channel or its connection is gone. */

@@ -132,6 +132,7 @@ export class PolicyList {
       log.warn({ vhost: vhostName, policy: name, keys: obsolete }, "policy keys without effect")
     const isNew = !this.#policies.has(name)
     this.#policies.set(name, policy)
+    log.info({ vhost: vhostName, policy: name, isOperator, pattern: request.pattern }, "policy set")
     await this.#changed()
     return isNew
   }
@@ -139,6 +140,8 @@ export class PolicyList {
   /** False if there is none. Resolves when that is on disk and its effect has ended everywhere. */
   async delete(name: string): Promise<boolean> {
     if (!this.#policies.delete(name)) return false
+    const { isOperator, log, vhostName } = this.#options
+    log.info({ vhost: vhostName, policy: name, isOperator }, "policy deleted")
     await this.#changed()
     return true
   }

@@ -13,9 +13,13 @@ interface PriorityGroup {
   cancelledCount: number
 }
 
+const NO_GROUPS: readonly PriorityGroup[] = []
+
 export class Dispatcher {
   /** Highest priority first. */
   readonly #groups: PriorityGroup[] = []
+  /** Those that are served: all, or none while the queue is paused. */
+  #served: readonly PriorityGroup[] = this.#groups
   readonly #subscribers = new Set<Subscriber>()
   /** Subscribers that acknowledge. */
   ackingCount = 0
@@ -27,6 +31,11 @@ export class Dispatcher {
 
   constructor(isSingleActive = false) {
     this.#isSingleActive = isSingleActive
+  }
+
+  /** While it is paused, nobody gets anything. */
+  setPaused(isPaused: boolean): void {
+    this.#served = isPaused ? NO_GROUPS : this.#groups
   }
 
   get size(): number {
@@ -84,7 +93,7 @@ export class Dispatcher {
 
   /** The subscriber for the next message, or null if none has capacity. */
   next(): Subscriber | null {
-    const groups = this.#groups
+    const groups = this.#served
     for (let i = 0; i < groups.length; i++) {
       const group = groups[i]!
       const { ready } = group

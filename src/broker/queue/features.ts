@@ -157,7 +157,7 @@ export class QueueFeatures {
       this.#lease = null
     } else if (this.#lease === null)
       this.#lease = new QueueLease(durationMs, timers, () => {
-        if (this.#queue.consumerCount === 0) this.#context.deleteQueue(this.#queue)
+        if (this.#queue.consumerCount === 0) this.#context.deleteQueue(this.#queue, "expired")
       })
     else if (this.#lease.durationMs === durationMs) return
     else this.#lease.durationMs = durationMs

@@ -26,6 +26,8 @@ export interface MessageQueue extends Destination {
   readonly owner: ConnectionHandle | null
   readonly exclusive: boolean
   readonly deleted: boolean
+  /** It takes messages, and hands none out to consumers or basic.get. */
+  readonly isPaused: boolean
   /** On the turn's list of queues to deliver from. */
   inTurn: boolean
   readonly readyCount: number
@@ -34,9 +36,16 @@ export interface MessageQueue extends Destination {
   readonly consumerCount: number
   readonly subscribers: Iterable<Subscriber>
   publishedCount: number
-  deliveredCount: number
+  /** In whatever way: to consumers and by basic.get. */
+  readonly deliveredCount: number
   acknowledgedCount: number
   redeliveredCount: number
+  /** Of the deliveries, those to consumers that do not acknowledge, and by basic.get with and without. */
+  readonly deliverNoAckCount: number
+  readonly getCount: number
+  readonly getNoAckCount: number
+  /** basic.get that found nothing. */
+  readonly getEmptyCount: number
 
   /** Applies what arguments and policies say. Called once after creation and at each change. */
   configure(settings: QueueSettings): void
@@ -66,8 +75,14 @@ export interface MessageQueue extends Destination {
   unpark(subscriber: Subscriber): void
   /** Somebody used it (basic.get, declare): its x-expires lease starts anew. */
   touch(): void
-  /** Drops all ready messages and returns how many there were. Throws for a type that has no purge. */
-  purge(): number
+  setPaused(isPaused: boolean): void
+  /** Cancels the consumers, then closes the store and reads it from disk again. Nothing may be held unacknowledged. */
+  restart(): void
+  /**
+   * Drops ready messages, the first `countMax` or all, and returns how many. Throws for a type that has no
+   * purge.
+   */
+  purge(countMax?: number): number
   /** Called by the vhost once the queue is out of its tables. Returns the number of ready messages lost. */
   dispose(): number
 }

@@ -3,6 +3,7 @@ import type { DeliveryCounts } from "../../storage/delivery-counts.ts"
 import { ADDED_NONE, StoredMessage } from "../../storage/message.ts"
 import type { IncomingMessage } from "../../storage/message.ts"
 import type { QueueStore } from "../../storage/queue-store.ts"
+import { assert } from "../../util/assert.ts"
 import type { Clock } from "../../util/clock.ts"
 import type { TimerWheel } from "../../util/timer-wheel.ts"
 import type { ConnectionHandle } from "../connection-handle.ts"
@@ -35,8 +36,10 @@ export interface QueueContext {
   readonly burials: BurialBudget
   openStore(queue: Queue): QueueStore
   openDeliveryCounts(queue: Queue): DeliveryCounts
-  /** The last consumer of an auto-delete queue has left. */
-  deleteQueue(queue: Queue): void
+  /** Reads what the queue has on disk; see recover(). */
+  reopenStore(queue: Queue): void
+  /** The queue ends by itself (auto-delete, x-expires). */
+  deleteQueue(queue: Queue, reason: string): void
   /** The store cannot read at present: delivery is to be tried again in a while. */
   stalled(queue: Queue): void
   /** The store went empty: it may give its files back when it stays so. */
@@ -77,15 +80,21 @@ export class Queue implements MessageQueue {
   /** On the turn's list of queues to deliver from. */
   inTurn = false
   deleted = false
+  isPaused = false
   /** Mark of the last routing pass that found this queue, so that it gets one copy (route.ts). */
   routeMark = 0
   store: QueueStore | null = null
   /** What arguments and policies say together; see configure(). */
   settings: QueueSettings = PLAIN_QUEUE
   publishedCount = 0
-  deliveredCount = 0
   acknowledgedCount = 0
   redeliveredCount = 0
+  deliverNoAckCount = 0
+  getCount = 0
+  getNoAckCount = 0
+  getEmptyCount = 0
+  /** To consumers that acknowledge. */
+  #deliverAckCount = 0
   #dispatcher: Dispatcher | null = null
   /** Null while the queue is a plain one, or has nothing yet that they could be about. */
   #features: QueueFeatures | null = null
@@ -104,6 +113,10 @@ export class Queue implements MessageQueue {
     this.autoDelete = properties.autoDelete
     this.arguments = properties.arguments
     this.owner = owner
+  }
+
+  get deliveredCount(): number {
+    return this.#deliverAckCount + this.deliverNoAckCount + this.getCount + this.getNoAckCount
   }
 
   get exclusive(): boolean {
@@ -265,7 +278,7 @@ export class Queue implements MessageQueue {
     if (subscriber === null) return false
     subscriber.passOn(message)
     this.publishedCount++
-    this.deliveredCount++
+    this.deliverNoAckCount++
     return true
   }
 
@@ -285,7 +298,7 @@ export class Queue implements MessageQueue {
       if (left <= 0 || bytesLeft <= 0 || subscriber === null) {
         subscriber = dispatcher.next()
         if (subscriber === null) {
-          this.#context.turn.noteBacklog()
+          this.#noteBacklog()
           break
         }
         left = dispatcher.size === 1 ? subscriber.credit : 1
@@ -303,11 +316,18 @@ export class Queue implements MessageQueue {
       bytesLeft -= taken * size
       if (delivered.redelivered) this.redeliveredCount += taken
       subscriber.deliver(delivered, taken)
-      if (subscriber.noAck) store.ack(segment, position, size, bodySize, taken)
+      if (subscriber.noAck) {
+        this.deliverNoAckCount += taken
+        store.ack(segment, position, size, bodySize, taken)
+      } else this.#deliverAckCount += taken
     }
-    this.deliveredCount += count
     if (count > 0 && store.readyCount === 0) this.#context.wentEmpty(this)
     return count === limit
+  }
+
+  /** Publishers are not to blame for an operator's pause. */
+  #noteBacklog(): void {
+    if (!this.isPaused) this.#context.turn.noteBacklog()
   }
 
   /** As deliver(), where a message may have expired or tells how often it has failed: those go one by one. */
@@ -321,7 +341,7 @@ export class Queue implements MessageQueue {
       if (dispatcher === null) break
       const subscriber = dispatcher.next()
       if (subscriber === null) {
-        this.#context.turn.noteBacklog()
+        this.#noteBacklog()
         break
       }
       const most = dispatcher.size === 1 && features.allowsRuns ? subscriber.credit : 1
@@ -332,13 +352,16 @@ export class Queue implements MessageQueue {
       }
       count += taken
       if (!features.beginDelivery(delivered)) continue
-      this.deliveredCount += taken
       if (delivered.redelivered) this.redeliveredCount += taken
       const { segment, position, size } = delivered
       const bodySize = delivered.bodyEnd - delivered.bodyStart
       subscriber.deliver(delivered, taken)
       delivered.added = ADDED_NONE
-      if (!subscriber.noAck) continue
+      if (!subscriber.noAck) {
+        this.#deliverAckCount += taken
+        continue
+      }
+      this.deliverNoAckCount += taken
       store.ack(segment, position, size, bodySize, taken)
       features.settled(segment, position, size, taken)
     }
@@ -355,12 +378,19 @@ export class Queue implements MessageQueue {
     const features = this.#features
     into.added = ADDED_NONE
     this.#checkGet()
-    if (store === null || this.deleted) return false
+    if (store === null || this.deleted) {
+      this.getEmptyCount++
+      return false
+    }
     for (let left = EXPIRED_PER_GET_MAX; ; left--) {
-      if (left === 0 || !store.shift(into)) return false
+      if (left === 0 || !store.shift(into)) {
+        this.getEmptyCount++
+        return false
+      }
       if (features === null || features.beginDelivery(into)) break
     }
-    this.deliveredCount++
+    if (noAck) this.getNoAckCount++
+    else this.getCount++
     if (into.redelivered) this.redeliveredCount++
     const { segment, position, size } = into
     if (noAck) store.ack(segment, position, size, into.bodyEnd - into.bodyStart)
@@ -439,7 +469,10 @@ export class Queue implements MessageQueue {
   }
 
   addSubscriber(subscriber: Subscriber): void {
-    this.#dispatcher ??= new Dispatcher(this.settings.singleActiveConsumer)
+    if (this.#dispatcher === null) {
+      this.#dispatcher = new Dispatcher(this.settings.singleActiveConsumer)
+      if (this.isPaused) this.#dispatcher.setPaused(true)
+    }
     this.#dispatcher.add(subscriber)
     if (this.#isUnexamined) this.examine()
     if (this.#features !== null) this.#features.consumerAdded()
@@ -470,7 +503,7 @@ export class Queue implements MessageQueue {
       return
     }
     this.#dispatcher = null
-    if (this.autoDelete) this.#context.deleteQueue(this)
+    if (this.autoDelete) this.#context.deleteQueue(this, "the last consumer has left")
     else this.touch()
   }
 
@@ -481,12 +514,52 @@ export class Queue implements MessageQueue {
     this.wake()
   }
 
-  /** Drops all ready messages and returns how many there were. */
-  purge(): number {
+  setPaused(isPaused: boolean): void {
+    this.isPaused = isPaused
+    if (this.#dispatcher === null) return
+    this.#dispatcher.setPaused(isPaused)
+    this.wake()
+  }
+
+  restart(): void {
+    assert(this.unackedCount === 0, "what is handed out cannot be found again")
+    this.#cancelSubscribers()
+    this.#features?.close()
+    this.#features = null
+    this.store?.close()
+    this.store = null
+    this.configure(this.settings)
+    this.#context.reopenStore(this)
+  }
+
+  #cancelSubscribers(): void {
+    const dispatcher = this.#dispatcher
+    this.#dispatcher = null
+    if (dispatcher === null) return
+    for (const subscriber of dispatcher.subscribers) subscriber.queueDeleted()
+  }
+
+  /** Drops ready messages, the first ones or all, and returns how many. */
+  purge(countMax = Infinity): number {
     if (this.store === null) return 0
+    if (countMax < this.readyCount) return this.#purgeFirst(this.store, countMax)
     const count = this.store.purge()
     if (this.#features !== null) this.#features.purged()
     this.#context.wentEmpty(this)
+    return count
+  }
+
+  #purgeFirst(store: QueueStore, countMax: number): number {
+    if (this.#isUnexamined) this.examine()
+    const message = new StoredMessage()
+    let count = 0
+    while (count < countMax && store.shift(message)) {
+      const { segment, position, size, bodyStart, bodyEnd } = message
+      store.ack(segment, position, size, bodyEnd - bodyStart)
+      this.#features?.settled(segment, position)
+      count++
+    }
+    this.#features?.headTaken()
     return count
   }
 
@@ -502,10 +575,7 @@ export class Queue implements MessageQueue {
     this.deleted = true
     this.#features?.dispose()
     this.#features = null
-    const dispatcher = this.#dispatcher
-    this.#dispatcher = null
-    if (dispatcher !== null)
-      for (const subscriber of dispatcher.subscribers) subscriber.queueDeleted()
+    this.#cancelSubscribers()
     this.store?.delete()
     this.store = null
     return count

@@ -32,6 +32,8 @@ export interface StreamContext {
   readonly clock: Clock
   readonly timers: TimerWheel
   openStreamStore(stream: Stream): StreamStore
+  /** Reads what the stream has on disk; see adoptStore(). */
+  reopenStore(stream: Stream): void
   /** The store cannot read at present: delivery is to be tried again in a while. */
   stalled(stream: Stream): void
 }
@@ -44,6 +46,7 @@ export interface StreamProperties {
 /** For the management: a consumer and how far behind the end it is. */
 export interface StreamReaderInfo {
   readonly tag: string
+  readonly subscriber: Subscriber
   /** Of the next message that it gets. */
   readonly offset: number
   readonly lag: number
@@ -94,6 +97,7 @@ export class Stream implements MessageQueue {
   /** On the turn's list of queues to deliver from. */
   inTurn = false
   deleted = false
+  isPaused = false
   routeMark = 0
   store: StreamStore | null = null
   unackedCount = 0
@@ -101,6 +105,11 @@ export class Stream implements MessageQueue {
   deliveredCount = 0
   acknowledgedCount = 0
   redeliveredCount = 0
+  /** A stream's consumers acknowledge, and it has no basic.get. */
+  readonly deliverNoAckCount = 0
+  readonly getCount = 0
+  readonly getNoAckCount = 0
+  readonly getEmptyCount = 0
   readonly #context: StreamContext
   readonly #cursors = new Map<Subscriber, StreamCursor>()
   /** Those that may have something to read, and may take it. */
@@ -159,8 +168,27 @@ export class Stream implements MessageQueue {
   *readers(): Iterable<StreamReaderInfo> {
     for (const { subscriber, reader } of this.#cursors.values()) {
       const offset = Math.max(reader.offset, this.firstOffset)
-      yield { tag: subscriber.tag, offset, lag: Math.max(0, this.nextOffset - offset) }
+      yield { tag: subscriber.tag, subscriber, offset, lag: Math.max(0, this.nextOffset - offset) }
     }
+  }
+
+  /** Where consumers go on that named themselves, whether they are there or not. */
+  *keptPlaces(): Iterable<{ readonly tag: string; readonly offset: number; readonly lag: number }> {
+    for (const [tag, kept] of this.store?.consumerOffsets.entries() ?? []) {
+      const offset = Math.max(kept, this.firstOffset)
+      yield { tag, offset, lag: Math.max(0, this.nextOffset - offset) }
+    }
+  }
+
+  /** Of the first message that came at this time or later; nextOffset if there is none. */
+  offsetAt(timestampMs: number): number {
+    const { store } = this
+    if (store === null) return 0
+    const reader = store.newReader()
+    store.seekTime(reader, timestampMs)
+    const { offset } = reader
+    store.removeReader(reader)
+    return offset
   }
 
   configure(settings: QueueSettings): void {
@@ -287,10 +315,26 @@ export class Stream implements MessageQueue {
     if (!this.inTurn && !this.deleted) this.#context.turn.markQueue(this)
   }
 
+  setPaused(isPaused: boolean): void {
+    this.isPaused = isPaused
+    if (this.#cursors.size > 0) this.#wake()
+  }
+
+  /** What consumers have not acknowledged they may still acknowledge: their places outlive the store. */
+  restart(): void {
+    for (const subscriber of this.#cursors.keys()) {
+      this.removeSubscriber(subscriber)
+      subscriber.queueDeleted()
+    }
+    this.store?.close()
+    this.store = null
+    this.#context.reopenStore(this)
+  }
+
   /** Serves the consumers in turn; counts messages that a filter holds back, too. */
   deliver(limit: number): boolean {
     const { store } = this
-    if (store === null || this.deleted) return false
+    if (store === null || this.deleted || this.isPaused) return false
     this.#wakeWaiting(store.nextOffset)
     const ready = this.#ready
     let left = limit

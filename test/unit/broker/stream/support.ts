@@ -1,4 +1,5 @@
 /** A stream on a disk in memory, with a turn played by hand and consumers that keep what they get. */
+import assert from "node:assert/strict"
 import { tableFromPlain, type PlainRecord, type Table } from "../../../../src/amqp/table.ts"
 import { encodeProperties } from "../../../../src/amqp/properties.ts"
 import type { Subscriber } from "../../../../src/broker/consumer.ts"
@@ -93,6 +94,7 @@ export class StreamWorld {
         timers: this.timers,
         openStreamStore: () => this.#openStore(),
         stalled: () => void this.stalledCount++,
+        reopenStore: () => assert.fail("no stream is restarted here"),
       },
       { name: "s", arguments: tableFromPlain({}) },
     )
