@@ -17,10 +17,12 @@ import {
 import type { Vhost } from "../broker/vhost.ts"
 import type { IncomingMessage, StoredMessage } from "../broker/message.ts"
 import type { Chunk } from "../util/bytes.ts"
+import type { Histogram } from "../util/histogram.ts"
 import { randomName } from "../util/random.ts"
 import { CONFIRM_DURABLE, CONFIRM_READY, CONFIRM_REFUSED, ConfirmTracker } from "./confirms.ts"
 import type { ConfirmWriter } from "./confirms.ts"
 import { ConsumerTimeouts } from "./consumer-timeouts.ts"
+import { DeliveryTimes } from "./delivery-times.ts"
 import type { Connection } from "./connection.ts"
 import { writeReturn } from "./delivery-writer.ts"
 import { HeldReplies } from "./held-replies.ts"
@@ -88,9 +90,11 @@ export class Channel implements ConfirmWriter, ChannelCounters {
   transaction: Transaction | null = null
   publishedCount = 0
   returnedCount = 0
+  droppedCount = 0
   deliveredNoAckCount = 0
   gotCount = 0
   gotNoAckCount = 0
+  getEmptyCount = 0
   redeliveredCount = 0
   acknowledgedCount = 0
   rejectedCount = 0
@@ -100,12 +104,15 @@ export class Channel implements ConfirmWriter, ChannelCounters {
   /** Of them, those that went back to their queue: settling them has no effect. */
   #returnedCount = 0
   #timeouts: ConsumerTimeouts | null = null
+  #deliveryTimes: DeliveryTimes | null = null
   readonly #sources: (DeliverySource | null)[] = [null]
   readonly #freeSources: number[] = []
   #held: HeldReplies | null = null
+  readonly #sizes: Histogram
 
   constructor(id: number, connection: Connection, vhost: Vhost) {
     this.id = id
+    this.#sizes = connection.broker.messageCounters.sizes
     this.connection = connection
     this.vhost = vhost
     this.publisher = new Publisher(this)
@@ -126,6 +133,10 @@ export class Channel implements ConfirmWriter, ChannelCounters {
 
   get confirmedCount(): number {
     return this.confirms === null ? 0 : this.confirms.answeredCount
+  }
+
+  get publishedConfirmCount(): number {
+    return this.confirms === null ? 0 : this.confirms.publishedCount
   }
 
   // ---- publishing
@@ -208,6 +219,7 @@ export class Channel implements ConfirmWriter, ChannelCounters {
   /** A whole message has arrived. The parts of `message` are valid only during the call. */
   publish(route: PublishRoute, message: IncomingMessage, mandatory: boolean): void {
     this.publishedCount++
+    this.#sizes.note(message.bodyEnd - message.bodyStart, 1)
     if (this.transaction !== null) {
       // What is wrong with it must show now: a commit could not be undone.
       if (route.usesHeaders || message.hasRoutingHeaders)
@@ -244,9 +256,11 @@ export class Channel implements ConfirmWriter, ChannelCounters {
     if (count > 1 && isPlain && this.transaction === null) {
       message.timestampMs = this.connection.clock.nowMs
       const queue = route.queues[0]!
+      const bodySize = message.bodyEnd - message.bodyStart
       const accepted = this.vhost.publishRun(route.exchange, queue, message, count, stride)
       if (accepted > 0) {
         this.publishedCount += accepted
+        this.#sizes.note(bodySize, accepted)
         if (this.confirms !== null) {
           const isDurable = message.persistent && queue.durable
           this.confirms.add(isDurable ? CONFIRM_DURABLE : CONFIRM_READY, accepted)
@@ -268,13 +282,20 @@ export class Channel implements ConfirmWriter, ChannelCounters {
     if (!route.usesHeaders && !message.hasRoutingHeaders)
       outcome = vhost.publish(route.exchange, route.queues, route.queueCount, message)
     else outcome = this.#storeTheLongWay(route, message)
-    if (mandatory && (outcome === PUBLISH_UNROUTABLE || outcome === PUBLISH_DUPLICATE)) {
-      const { connection } = this
-      this.returnedCount++
-      writeReturn(connection.outbox, this.id, connection.frameMax, 312, "NO_ROUTE", message)
-      if (!connection.inTurn) connection.markTurn()
-    }
+    if (outcome === PUBLISH_UNROUTABLE || outcome === PUBLISH_DUPLICATE)
+      this.#unwanted(outcome, message, mandatory)
     return outcome
+  }
+
+  #unwanted(outcome: number, message: IncomingMessage, mandatory: boolean): void {
+    if (!mandatory) {
+      if (outcome === PUBLISH_UNROUTABLE) this.droppedCount++
+      return
+    }
+    const { connection } = this
+    this.returnedCount++
+    writeReturn(connection.outbox, this.id, connection.frameMax, 312, "NO_ROUTE", message)
+    if (!connection.inTurn) connection.markTurn()
   }
 
   /** With more than one routing key, to an exchange that looks at the properties, or as a direct reply. */
@@ -302,7 +323,8 @@ export class Channel implements ConfirmWriter, ChannelCounters {
   }
 
   selectConfirms(): void {
-    this.confirms ??= new ConfirmTracker(this)
+    const { confirmLatency } = this.connection.broker.messageCounters
+    this.confirms ??= new ConfirmTracker(this, confirmLatency)
   }
 
   selectTransaction(): void {
@@ -471,11 +493,19 @@ export class Channel implements ConfirmWriter, ChannelCounters {
     const unacked = this.#unacked
     if (unacked === null || this.isClosing) return
     const { count } = unacked
-    if (count === 0) unacked.shrink()
-    if (count === 0 && this.#timeouts === null) return
+    if (count === 0) {
+      unacked.shrink()
+      this.#deliveryTimes?.clear()
+      if (this.#timeouts === null) return
+    } else (this.#deliveryTimes ??= new DeliveryTimes()).tick(nowMs, this.lastDeliveryTag)
     const defaultMs = this.connection.options.consumerTimeoutMs ?? 0
     this.#timeouts ??= new ConsumerTimeouts(this, defaultMs)
     this.#timeouts.tick(nowMs, count - this.#returnedCount)
+  }
+
+  /** Since about when the client has this delivery; null: not for long. */
+  heldSinceMs(tag: number): number | null {
+    return this.#deliveryTimes?.heldSinceMs(tag) ?? null
   }
 
   /** Deliveries from the first to the last tag that are not settled, until `visit` returns false; then it does, too. */
@@ -501,6 +531,16 @@ export class Channel implements ConfirmWriter, ChannelCounters {
     if (this.#unacked === null || !this.#unacked.markReturned(tag, settled)) return
     this.#returnedCount++
     this.applySettlement(settled, SETTLE_REQUEUE)
+  }
+
+  /** As returnOverdue(), for all that is outstanding from the queue. */
+  returnDeliveries(queue: MessageQueue): void {
+    const tags: number[] = []
+    this.forEachUnacked(1, Infinity, (tag, source) => {
+      if (source.queue === queue) tags.push(tag)
+      return true
+    })
+    for (const tag of tags) this.returnOverdue(tag)
   }
 
   /** basic.recover: everything outstanding goes back to its queue. */

@@ -21,7 +21,18 @@ interface Run {
   end: number
   state: number
   round: number
+  /** Time stamp of its first publish. */
+  readonly stamp: number
 }
+
+/** Measures how long publishers wait for their confirms (broker/message-counters.ts). */
+export interface ConfirmLatency {
+  stamp(): number
+  /** So many publishes that came at `stamp` are confirmed now. */
+  note(stamp: number, count: number): void
+}
+
+const UNMEASURED: ConfirmLatency = { stamp: () => 0, note() {} }
 
 /** Writes basic.ack or basic.nack. */
 export interface ConfirmWriter {
@@ -35,19 +46,27 @@ export class ConfirmTracker {
   #answered = 0
   /** Everything up to here may be answered: transient publishes before which nothing waits need no run. */
   #readyEnd = 0
+  /** When the first of them came that is not answered. */
+  #readyStamp = 0
   #runs: Run[] = []
   #head = 0
   /** Runs behind the head that could be answered out of order: transient and refused ones. */
   #hasReadyBehind = false
   readonly #writer: ConfirmWriter
+  readonly #latency: ConfirmLatency
 
-  constructor(writer: ConfirmWriter) {
+  constructor(writer: ConfirmWriter, latency: ConfirmLatency = UNMEASURED) {
     this.#writer = writer
+    this.#latency = latency
   }
 
   /** True if something still waits for a commit round. */
   get isWaiting(): boolean {
     return this.#head < this.#runs.length
+  }
+
+  get publishedCount(): number {
+    return this.#last
   }
 
   /** Publishes not yet answered. */
@@ -62,12 +81,14 @@ export class ConfirmTracker {
   /** Adds `count` publishes of the same state. */
   add(state: number, count = 1): void {
     const end = this.#last + count
-    this.#last = end
     const runs = this.#runs
     if (state === CONFIRM_READY && runs.length === 0) {
+      if (this.#answered === this.#last) this.#readyStamp = this.#latency.stamp()
+      this.#last = end
       this.#readyEnd = end
       return
     }
+    this.#last = end
     const last = runs.length > this.#head ? runs[runs.length - 1]! : null
     if (
       last !== null &&
@@ -78,7 +99,7 @@ export class ConfirmTracker {
       return
     }
     if (last !== null && state !== CONFIRM_DURABLE) this.#hasReadyBehind = true
-    runs.push({ end, state, round: ROUND_UNKNOWN })
+    runs.push({ end, state, round: ROUND_UNKNOWN, stamp: this.#latency.stamp() })
   }
 
   /**
@@ -117,13 +138,18 @@ export class ConfirmTracker {
     const runs = this.#runs
     let head = this.#head
     let ackEnd = Math.max(this.#answered, this.#readyEnd)
+    if (ackEnd > this.#answered) this.#latency.note(this.#readyStamp, ackEnd - this.#answered)
     while (head < runs.length) {
       const run = runs[head]!
-      if (run.state === CONFIRM_DURABLE) {
-        if (run.round === ROUND_UNKNOWN || run.round > completedRound) break
+      if (
+        run.state === CONFIRM_DURABLE &&
+        (run.round === ROUND_UNKNOWN || run.round > completedRound)
+      )
+        break
+      if (run.state === CONFIRM_DURABLE || run.state === CONFIRM_READY) {
+        this.#latency.note(run.stamp, run.end - ackEnd)
         ackEnd = run.end
-      } else if (run.state === CONFIRM_READY) ackEnd = run.end
-      else {
+      } else {
         this.#ackUpTo(ackEnd)
         if (run.state === CONFIRM_REFUSED) this.#nackUpTo(run.end)
         this.#answered = run.end
@@ -171,6 +197,7 @@ export class ConfirmTracker {
           run.round <= completedRound)
       if (isDue) {
         const isAck = run.state !== CONFIRM_REFUSED
+        if (isAck) this.#latency.note(run.stamp, run.end - previousEnd)
         for (let number = previousEnd + 1; number <= run.end; number++)
           this.#writer.writeConfirm(number, false, isAck)
         run.state = CONFIRM_SENT

@@ -1,4 +1,5 @@
 import { formatReplyText, ProtocolError } from "../amqp/errors.ts"
+import { FrameCarry } from "../amqp/frame-carry.ts"
 import {
   FRAME_BODY,
   FRAME_END,
@@ -20,12 +21,15 @@ import {
   CONNECTION_CLOSE,
   CONNECTION_CLOSE_OK,
   isKnownMethod,
+  readConnectionClose,
   writeChannelClose,
   writeConnectionBlocked,
   writeConnectionClose,
   writeConnectionCloseOk,
   writeConnectionUnblocked,
 } from "../amqp/generated/methods.ts"
+import type { ConnectionClose } from "../amqp/generated/methods.ts"
+import { Heartbeat } from "../amqp/heartbeat.ts"
 import { AmqpReader } from "../amqp/reader.ts"
 import type { User } from "../auth/users.ts"
 import type { Access } from "../broker/access.ts"
@@ -39,9 +43,14 @@ import { Chunk } from "../util/bytes.ts"
 import type { Clock } from "../util/clock.ts"
 import { SETTLE_ACK, SETTLE_DROP, SETTLE_REQUEUE } from "./channel.ts"
 import type { Channel } from "./channel.ts"
-import { Carry } from "./carry.ts"
+import {
+  logChannelError,
+  logClosedByBroker,
+  logClosedByClient,
+  logDropped,
+  logLost,
+} from "./connection-log.ts"
 import { Handshake, HANDSHAKE_FRAME_MAX } from "./handshake.ts"
-import { Heartbeat } from "./heartbeat.ts"
 import { ConnectionInspection } from "./inspection.ts"
 import { handleChannelMethod, openChannel } from "./methods/dispatch.ts"
 import { handleConnection } from "./methods/connection.ts"
@@ -106,7 +115,7 @@ export class Connection implements BrokerSession {
   #handshake: Handshake | null
   readonly #heartbeat: Heartbeat
   #closeDeadlineMs = 0
-  readonly #carry = new Carry()
+  readonly #carry = new FrameCarry()
   readonly #reading: Reading
   #isBlocked = false
   #isReleased = false
@@ -143,6 +152,11 @@ export class Connection implements BrokerSession {
     this.#heartbeat = new Heartbeat(this.connectedAtMs)
     this.#handshake = new Handshake(this)
     broker.connections.add(this)
+  }
+
+  /** A link of this broker, which is not counted as a client. */
+  get isInternal(): boolean {
+    return this.user !== null && this.user === this.transport.internalUser
   }
 
   /** Neither open yet nor closed. */
@@ -334,7 +348,7 @@ export class Connection implements BrokerSession {
       return
     }
     const reader = new AmqpReader(chunk.bytes, start + 4, end)
-    if (method === CONNECTION_CLOSE) this.#clientClosed()
+    if (method === CONNECTION_CLOSE) this.#clientClosed(readConnectionClose(reader))
     else if (method === CONNECTION_CLOSE_OK) return
     else if (method >>> 16 === 10) handleConnection(this, method, reader)
     else if (!isKnownMethod(method)) throw unknownMethod(method)
@@ -443,10 +457,8 @@ export class Connection implements BrokerSession {
         methodId: this.#faultMethodId,
       }),
     )
-    this.broker.log.warn(
-      { connection: this.name, channel: id, code, reason: error.message },
-      "channel closed because of an error",
-    )
+    const method = (this.#faultClassId << 16) | this.#faultMethodId
+    logChannelError(this, id, { code, reason: error.message, method })
     channel.release()
     this.markTurn()
   }
@@ -471,7 +483,7 @@ export class Connection implements BrokerSession {
   close(code: number, reason: string, classId: number, methodId: number): void {
     if (this.#state >= CLOSING) return
     const mayTellClient = this.#handshake === null || this.#handshake.isHeaderDone
-    this.broker.log.warn({ connection: this.name, code, reason }, "connection closed by the broker")
+    logClosedByBroker(this, code, reason)
     this.#state = CLOSING
     this.#handshake = null
     const waitMs = this.heartbeatSeconds > 0 ? this.heartbeatSeconds * 1000 : CLOSE_TIMEOUT_MAX_MS
@@ -499,7 +511,8 @@ export class Connection implements BrokerSession {
     this.closeTransport()
   }
 
-  #clientClosed(): void {
+  #clientClosed(close: ConnectionClose): void {
+    logClosedByClient(this, close)
     // Exclusive queues are gone before the client sees close-ok: it may declare them again at once.
     this.#release()
     this.outbox.write(writeConnectionCloseOk(0))
@@ -519,6 +532,7 @@ export class Connection implements BrokerSession {
 
   /** The stream is gone, whoever ended it. */
   onClosed(): void {
+    if (this.#state < CLOSING) logLost(this, this.#state === RUNNING)
     this.#state = CLOSED
     this.#release()
     this.broker.connectionGone(this)
@@ -549,7 +563,7 @@ export class Connection implements BrokerSession {
     const { vhost, user, broker } = this
     if (vhost === null || user === null) return
     vhost.releaseConnection(this)
-    broker.admission.connectionClosed(vhost.name, user.name)
+    if (!this.isInternal) broker.admission.connectionClosed(vhost.name, user.name)
     broker.admission.channelsClosed(user.name, this.openChannelCount)
     this.openChannelCount = 0
   }
@@ -560,7 +574,8 @@ export class Connection implements BrokerSession {
   start(vhost: Vhost, access: Access): void {
     this.vhost = vhost
     this.access = access
-    this.broker.admission.connectionOpened(vhost.name, access.user.name)
+    if (!this.isInternal)
+      this.broker.admission.connectionOpened(vhost.name, access.user.name)
     this.#state = RUNNING
   }
 
@@ -728,7 +743,7 @@ export class Connection implements BrokerSession {
     }
     if (this.#state === HANDSHAKE) {
       if (nowMs - this.connectedAtMs >= HANDSHAKE_TIMEOUT_MS) {
-        this.broker.log.warn({ connection: this.name }, "handshake timed out")
+        logDropped(this, "the handshake took too long")
         this.destroy()
       }
       return
@@ -741,10 +756,7 @@ export class Connection implements BrokerSession {
     if (this.#reading.isHeldByAlarm) heartbeat.received(nowMs)
     else if (this.#reading.isPaused) heartbeat.notReading(nowMs, this.outbox.pendingBytes)
     if (heartbeat.isPeerDead(nowMs)) {
-      this.broker.log.warn(
-        { connection: this.name, heartbeatSeconds: this.heartbeatSeconds },
-        "missed heartbeats from the client, connection closed",
-      )
+      logDropped(this, "no heartbeat", { heartbeatSeconds: this.heartbeatSeconds })
       this.destroy()
       return
     }
@@ -762,6 +774,10 @@ export class Connection implements BrokerSession {
     if (this.#state === HANDSHAKE) return "starting"
     if (this.#isBlocked) return "blocked"
     return this.isHeldUp || this.outbox.isOverfull ? "flow" : "running"
+  }
+
+  returnDeliveries(queue: MessageQueue): void {
+    for (const channel of this.channels) channel?.returnDeliveries(queue)
   }
 
   forEachUnacked(queue: MessageQueue, visit: UnackedVisit): boolean {

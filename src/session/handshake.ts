@@ -20,10 +20,12 @@ import type { AmqpReader } from "../amqp/reader.ts"
 import { isTable, tableFromPlain } from "../amqp/table.ts"
 import type { Table } from "../amqp/table.ts"
 import { decodeTableEntries, encodeTableEntries } from "../amqp/table-codec.ts"
+import type { LoginResult } from "../auth/logins.ts"
 import type { User } from "../auth/users.ts"
 import { assert } from "../util/assert.ts"
 import type { Chunk } from "../util/bytes.ts"
 import type { Connection } from "./connection.ts"
+import { logDropped, logOpened } from "./connection-log.ts"
 
 /**
  * From the protocol header to connection.open: version, SASL, limits, vhost. Ends by calling
@@ -34,6 +36,8 @@ import type { Connection } from "./connection.ts"
 export const HANDSHAKE_FRAME_MAX = 8192
 
 const MECHANISMS = "PLAIN AMQPLAIN"
+/** For clients with a certificate that was verified, and those of this process. */
+const MECHANISMS_WITH_EXTERNAL = `${MECHANISMS} EXTERNAL`
 const LOCALES = "en_US"
 const CAPABILITIES = {
   publisher_confirms: true,
@@ -84,7 +88,9 @@ export class Handshake {
       received.equals(PROTOCOL_HEADER_OLD.subarray(0, this.#headerUsed))
     const connection = this.#connection
     if (!isAccepted) {
-      connection.broker.log.warn({ connection: connection.name }, "no AMQP 0-9-1 client")
+      logDropped(connection, "the client does not speak AMQP 0-9-1", {
+        received: received.toString("latin1").replaceAll(/[^ -~]/g, "."),
+      })
       connection.outbox.write(PROTOCOL_HEADER)
       connection.closeTransport()
       return end
@@ -107,7 +113,9 @@ export class Handshake {
         cluster_name: broker.clusterName,
         capabilities: CAPABILITIES,
       }),
-      mechanisms: Buffer.from(MECHANISMS),
+      mechanisms: Buffer.from(
+        this.#mayLogInWithoutPassword ? MECHANISMS_WITH_EXTERNAL : MECHANISMS,
+      ),
       locales: Buffer.from(LOCALES),
     })
   }
@@ -139,44 +147,58 @@ export class Handshake {
     if (typeof clientName === "string") connection.clientName = clientName
     connection.clientPropertyBytes = encodeTableEntries(args.clientProperties)
     connection.mechanism = args.mechanism
-    const credentials = readCredentials(args.mechanism, args.response)
-    const answer =
-      credentials === null
-        ? null
-        : connection.broker.users.authenticate(
-            credentials.name,
-            credentials.password,
-            connection.transport.remoteAddress,
-          )
+    const answer = this.#login(args)
     const maySay = can("authentication_failure_close")
-    const loggedIn = (user: User | null): void => {
-      if (user === null) this.#refuseLogin(args.mechanism, credentials?.name, maySay)
-      else this.#accept(user)
+    const answered = (result: LoginResult): void => {
+      if (result === null || result === "too-many") this.#refuseLogin(args.mechanism, maySay)
+      else this.#accept(result)
     }
     if (!(answer instanceof Promise)) {
-      loggedIn(answer)
+      answered(answer)
       return
     }
     this.#expected = NOTHING // The client has to wait for tune.
-    void this.#awaitLogin(answer, loggedIn)
+    void this.#awaitLogin(answer, answered)
+  }
+
+  #login({ mechanism, response }: ConnectionStartOk): LoginResult | Promise<LoginResult> {
+    const { broker, name: from, transport } = this.#connection
+    const address = transport.isUnix === true ? null : transport.remoteAddress
+    const attempt = { protocol: "amqp", address, from } as const
+    if (mechanism === "EXTERNAL" && transport.internalUser !== undefined)
+      return transport.internalUser
+    if (mechanism === "EXTERNAL" && this.#certificateName !== null)
+      return broker.logins.loginByName({ ...attempt, name: this.#certificateName })
+    const credentials = readCredentials(mechanism, response)
+    return credentials === null
+      ? broker.logins.refuse({ ...attempt, name: "" })
+      : broker.logins.login({ ...attempt, ...credentials })
+  }
+
+  get #mayLogInWithoutPassword(): boolean {
+    return (
+      this.#certificateName !== null || this.#connection.transport.internalUser !== undefined
+    )
+  }
+
+  /** Of the client's certificate; null if it has none that was verified, or none with such a name. */
+  get #certificateName(): string | null {
+    const { transport, options } = this.#connection
+    const certificate = transport.encryption?.certificate
+    if (certificate?.isVerified !== true) return null
+    return options.certificateLoginFrom === "distinguished_name"
+      ? certificate.distinguishedName
+      : certificate.commonName
   }
 
   async #awaitLogin(
-    answer: Promise<User | null>,
-    loggedIn: (user: User | null) => void,
+    answer: Promise<LoginResult>,
+    answered: (result: LoginResult) => void,
   ): Promise<void> {
     const connection = this.#connection
-    let user: User | null = null
     try {
-      user = await answer
-    } catch (error) {
-      connection.broker.log.error(
-        { connection: connection.name, err: error },
-        "a password could not be compared, so the login is refused",
-      )
-    }
-    try {
-      if (connection.isStarting) loggedIn(user)
+      const result = await answer
+      if (connection.isStarting) answered(result)
     } catch (error) {
       connection.failHandshake(error)
     }
@@ -197,12 +219,8 @@ export class Handshake {
   }
 
   /** The same for an unknown user, a wrong password and a forbidden address. */
-  #refuseLogin(mechanism: string, name: string | undefined, mayTell: boolean): void {
+  #refuseLogin(mechanism: string, mayTell: boolean): void {
     const connection = this.#connection
-    connection.broker.log.warn(
-      { connection: connection.name, user: name ?? "", mechanism },
-      "login refused",
-    )
     if (mayTell)
       connection.close(
         403,
@@ -232,25 +250,19 @@ export class Handshake {
     assert(user !== null, "open comes after start-ok")
     // RabbitMQ's order. The limit of a vhost that does not exist is no limit.
     const { admission, userLimits } = broker
-    admission.checkNode()
+    if (!connection.isInternal) admission.checkNode()
     const vhost = broker.vhosts.get(vhostName)
     if (vhost === undefined) throw notAllowed(`vhost ${vhostName} not found`)
-    admission.checkVhost(vhostName, user.name, vhost.limits.maxConnections)
-    admission.checkUser(user.name, userLimits.of(user.name))
+    if (!connection.isInternal) {
+      admission.checkVhost(vhostName, user.name, vhost.limits.maxConnections)
+      admission.checkUser(user.name, userLimits.of(user.name))
+    }
     if (!broker.permissions.mayConnect(user, vhostName))
       throw notAllowed(`access to vhost '${vhostName}' refused for user '${user.name}'`)
     connection.start(vhost, { permissions: broker.permissions, user, vhostName })
     this.isDone = true
     this.#send(writeConnectionOpenOk(0))
-    broker.log.info(
-      {
-        connection: connection.name,
-        client: connection.clientName,
-        user: user.name,
-        vhost: vhostName,
-      },
-      "connection accepted",
-    )
+    logOpened(connection, connection.mechanism)
   }
 
   #send(frame: Buffer): void {

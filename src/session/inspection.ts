@@ -6,9 +6,10 @@ import type {
   ConsumerInfo,
   CounterSum,
   InspectedConnection,
+  UnackedInfo,
 } from "../broker/inspection.ts"
 import { channelName } from "../broker/inspection.ts"
-import type { Channel } from "./channel.ts"
+import type { Channel, DeliverySource } from "./channel.ts"
 import type { Connection } from "./connection.ts"
 import type { Subscription } from "./subscription.ts"
 
@@ -41,6 +42,13 @@ export class ConnectionInspection implements InspectedConnection {
     return this.#connection.openChannelCount
   }
 
+  get publisherCount(): number {
+    let count = 0
+    for (const channel of this.#connection.channels)
+      if (channel !== undefined && channel !== null && channel.publishedCount > 0) count++
+    return count
+  }
+
   get receivedBytes(): number {
     return this.#connection.transport.bytesRead ?? 0
   }
@@ -66,6 +74,14 @@ export class ConnectionInspection implements InspectedConnection {
     return openChannels(this.#connection).flatMap((channel) =>
       Array.from(channel.consumers.values(), describeConsumer),
     )
+  }
+
+  describeUnacked(): UnackedInfo[] {
+    return openChannels(this.#connection).flatMap(describeUnacked)
+  }
+
+  heldSinceMs(channelNumber: number, deliveryTag: number): number | null {
+    return openChannel(this.#connection, channelNumber)?.heldSinceMs(deliveryTag) ?? null
   }
 
   cancelConsumer(channelNumber: number, tag: string): boolean {
@@ -105,6 +121,9 @@ function describeConnection(connection: Connection): ConnectionInfo {
     channelMax: connection.channelMax,
     frameMax: connection.frameMax,
     heartbeatSeconds: connection.heartbeatSeconds,
+    protocol: transport.protocol ?? "AMQP 0-9-1",
+    isEncrypted: transport.encrypted ?? false,
+    encryption: transport.encryption ?? null,
     peerHost: transport.remoteAddress,
     peerPort: transport.remotePort,
     host: transport.localAddress,
@@ -148,6 +167,27 @@ export function describeConsumer(subscription: Subscription): ConsumerInfo {
     unackedCount: subscription.source.unackedCount,
     hasCapacity: subscription.hasCapacity(),
   }
+}
+
+/** Tags rise with time, so the first one of each source is its oldest. */
+function describeUnacked(channel: Channel): UnackedInfo[] {
+  const holding = channel.sources.filter((source) => (source?.unackedCount ?? 0) > 0).length
+  const oldest = new Map<DeliverySource, number>()
+  if (holding > 0)
+    channel.forEachUnacked(1, Infinity, (tag, source) => {
+      if (!oldest.has(source)) oldest.set(source, tag)
+      return oldest.size < holding
+    })
+  return Array.from(oldest, ([{ queue, subscription, unackedCount }, tag]) => ({
+    connection: channel.connection.inspected,
+    channelNumber: channel.id,
+    queue: queue.name,
+    vhost: channel.vhost.name,
+    consumerTag: subscription?.tag ?? "",
+    count: unackedCount,
+    oldestHeldSinceMs: channel.heldSinceMs(tag),
+    prefetchCount: subscription?.prefetchCount ?? 0,
+  }))
 }
 
 function openChannel(connection: Connection, number: number): Channel | null {

@@ -57,6 +57,7 @@ export class ReplySubscription implements ReplyConsumer {
   #write(message: IncomingMessage): void {
     const { channel } = this
     const { connection } = channel
+    channel.deliveredNoAckCount++
     this.#writer.writePassed(connection.outbox, ++channel.lastDeliveryTag, message)
     if (!connection.inTurn) connection.markTurn()
   }

@@ -1,3 +1,6 @@
+import type { User } from "../auth/users.ts"
+import type { EncryptionInfo } from "../broker/inspection.ts"
+
 /**
  * The byte stream under a session: what it uses of a socket. TCP, TLS and Unix sockets fit as they
  * are; net/ attaches them and calls Connection.onData, onClosed.
@@ -7,6 +10,18 @@ export interface Transport {
   readonly remotePort: number
   readonly localAddress: string
   readonly localPort: number
+  /** For the management; default AMQP 0-9-1. */
+  readonly protocol?: string
+  /** Over TLS; default false. */
+  readonly encrypted?: boolean
+  /** The peer is on this machine and has no address; default false. */
+  readonly isUnix?: boolean
+  /**
+   * Of this process: who acts, without a login (mechanism EXTERNAL). Such a connection counts for no limit.
+   */
+  readonly internalUser?: User
+  /** What is known of the TLS connection. A proxy may have ended it, so `encrypted` may be false. */
+  readonly encryption?: EncryptionInfo | null
   /** Since it was opened, for the management. */
   readonly bytesRead?: number
   readonly bytesWritten?: number

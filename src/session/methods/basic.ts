@@ -160,7 +160,8 @@ function get(channel: Channel, args: BasicGet): void {
   // A held reply must come first: then the message is fetched when its turn has come.
   channel.inOrder(() => {
     queue.touch()
-    if (!queue.get(got, args.noAck)) {
+    if (queue.isPaused || !queue.get(got, args.noAck)) {
+      channel.getEmptyCount++
       connection.outbox.write(writeBasicGetEmpty(channel.id))
       connection.markTurn()
       return

@@ -23,14 +23,14 @@ test("an alarm holds up a publisher that understands it, wherever its stream is 
   harness.declare("q")
   const bytes = Buffer.concat([publish("one"), publish("two"), publish("three")])
   for (let at = 1; at < bytes.length; at++) {
-    harness.broker.setAlarm("low on disk")
+    harness.broker.setAlarm("disk", true)
     harness.receive(bytes.subarray(0, at))
     harness.receive(bytes.subarray(at))
     harness.endTurn()
     assert.deepEqual(harness.methods(), ["0 connection.blocked"])
     assert.deepEqual(bodiesOf(harness), [])
     assert.equal(harness.transport.isPaused, true)
-    harness.broker.setAlarm(null)
+    harness.broker.setAlarm("disk", false)
     harness.endTurn()
     assert.deepEqual(harness.methods(), ["0 connection.unblocked"])
     assert.deepEqual(bodiesOf(harness), ["one", "two", "three"], `cut at ${at}`)
@@ -41,7 +41,7 @@ test("an alarm holds up a publisher that understands it, wherever its stream is 
 test("an alarm does not hold up what is no publish, until the first publish", async () => {
   const harness = await Harness.open({ capabilities: true })
   harness.declare("q")
-  harness.broker.setAlarm("low on disk")
+  harness.broker.setAlarm("disk", true)
   harness.receive(methodFrame("basic.qos", 1), publish("later"), methodFrame("basic.qos", 2))
   harness.endTurn()
   assert.deepEqual(harness.methods(), ["1 basic.qos-ok", "0 connection.blocked"])
@@ -52,7 +52,7 @@ test("an alarm does not hold up what is no publish, until the first publish", as
     false,
     "a client that is not read from cannot be late",
   )
-  harness.broker.setAlarm(null)
+  harness.broker.setAlarm("disk", false)
   harness.endTurn()
   assert.deepEqual(harness.methods(), ["0 connection.unblocked", "2 basic.qos-ok"])
   assert.deepEqual(bodiesOf(harness), ["later"])
@@ -62,7 +62,7 @@ test("an alarm makes confirming publishers get a nack, and others a channel erro
   const harness = await Harness.open()
   harness.declare("q")
   harness.receive(methodFrame("confirm.select", 1))
-  harness.broker.setAlarm("low on disk")
+  harness.broker.setAlarm("disk", true)
   harness.receive(publish("refused", true))
   harness.receive(encodePublish(2, { routingKey: "q", body: Buffer.from("not understood either") }))
   harness.endTurn()

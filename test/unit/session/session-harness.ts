@@ -98,6 +98,7 @@ export class Harness {
       failed: false,
       openStreamStore: () => assert.fail("no streams here"),
       stalled: () => {},
+      reopenStore: () => assert.fail("no queue is restarted here"),
       wentEmpty: () => {},
     })
     this.broker = new Broker({
