@@ -1,6 +1,20 @@
 import { Socket } from "node:net"
 import type { SocketConstructorOpts } from "node:net"
+import type { TLSSocket } from "node:tls"
 import type { Chunk } from "../util/bytes.ts"
+import type { Encryption } from "./encryption.ts"
+
+/** Whose connection it is: as the kernel says or, behind a proxy, as the proxy does. */
+export interface PeerAddresses {
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly localAddress: string
+  readonly localPort: number
+  /** The peer is on this machine, and has no address. */
+  readonly isUnix: boolean
+  /** Null without TLS. */
+  readonly encryption?: Encryption | null
+}
 
 /** A connected socket, whose addresses are known. Structurally the session's Transport. */
 export type ConnectedSocket = Socket & {
@@ -8,11 +22,36 @@ export type ConnectedSocket = Socket & {
   readonly remotePort: number
   readonly localAddress: string
   readonly localPort: number
+  readonly isUnix?: boolean
+  readonly encryption?: Encryption | null
 }
 
 /** Asserts what the listener has checked: a socket without an address never gets this far. */
 export function isConnected(socket: Socket): socket is ConnectedSocket {
   return socket.remoteAddress !== undefined && socket.localAddress !== undefined
+}
+
+/** Null if the peer has gone already. */
+export function addressesOf(socket: Socket): PeerAddresses | null {
+  if (!isConnected(socket)) return null
+  const { remoteAddress, remotePort, localAddress, localPort } = socket
+  return { remoteAddress, remotePort, localAddress, localPort, isUnix: false }
+}
+
+/** The socket that carries the encrypted bytes; the runtime has no public name for it. */
+export function underlying(socket: TLSSocket): Socket | null {
+  const parent: unknown = Reflect.get(socket, "_parent")
+  return parent instanceof Socket ? parent : null
+}
+
+export function setEncryption(socket: Socket, encryption: Encryption): void {
+  Object.defineProperty(socket, "encryption", { value: encryption, configurable: true })
+}
+
+/** From then on the socket shows these instead of its own. */
+export function setAddresses(socket: Socket, addresses: PeerAddresses): void {
+  for (const [name, value] of Object.entries(addresses))
+    Object.defineProperty(socket, name, { value, configurable: true })
 }
 
 /**
