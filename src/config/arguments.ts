@@ -3,7 +3,8 @@
  * environment, that over the file, and the file over the defaults. Prints nothing and never exits: the
  * entry file does.
  */
-import { readFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { ConfigFileError, readIni } from "./ini-file.ts"
 import { COMMAND_FLAGS, CONFIG_FILE, OPTIONS, formatDefault } from "./options.ts"
@@ -36,7 +37,7 @@ export function parseArguments(
     const fromFlags = readFlags(argv)
     if (fromFlags === "help" || fromFlags === "version") return { kind: fromFlags }
     const given = fromFlags.get(CONFIG_FILE_NAME)
-    const configFile = typeof given === "string" ? given : (env[CONFIG_FILE.env] ?? "")
+    const configFile = typeof given === "string" ? given : configFileOf(env)
     const fromFile = configFile === "" ? new Map<string, unknown>() : readFile(configFile)
     const values: Record<string, unknown> = {}
     for (const [name, entry] of ENTRIES) {
@@ -44,8 +45,9 @@ export function parseArguments(
       if (fromFlags.has(name)) values[name] = fromFlags.get(name)
       // An empty variable counts as absent: compose files and units often pass them through so.
       else if (text !== undefined && text !== "") values[name] = read(entry, entry.env, text)
-      else values[name] = fromFile.has(name) ? fromFile.get(name) : entry.default
+      else values[name] = fromFile.has(name) ? fromFile.get(name) : defaultOf(entry, env)
     }
+    values["sni"] = fromFile.get("sni") ?? []
     return {
       kind: "run",
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The loop has set each name of the table from its own parser or default.
@@ -57,6 +59,27 @@ export function parseArguments(
       return { kind: "error", message: error.message }
     throw error
   }
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** Empty if there is none. The file of a service need not exist. */
+function configFileOf(env: Environment): string {
+  const named = env[CONFIG_FILE.env] ?? ""
+  if (named !== "") return named
+  const directory = directoryOf(env[CONFIG_FILE.serviceEnv])
+  const path = directory === "" ? "" : join(directory, CONFIG_FILE.fileName)
+  return path !== "" && existsSync(path) ? path : ""
+}
+
+function defaultOf(entry: AnyOption, env: Environment): unknown {
+  const directory = directoryOf(entry.serviceEnv === undefined ? "" : env[entry.serviceEnv])
+  return directory === "" ? entry.default : read(entry, entry.serviceEnv ?? "", directory)
+}
+
+/** systemd separates several by colons; the first is the main one. */
+function directoryOf(text: string | undefined): string {
+  return (text ?? "").split(":")[0] ?? ""
 }
 
 /** The text of --help. */

@@ -7,6 +7,8 @@
 import { parse } from "ini"
 import { OPTIONS } from "./options.ts"
 import type { Option } from "./options.ts"
+import { SNI_KEYS, parseSniValue, sniHostOf } from "./sni.ts"
+import type { SniHost } from "./sni.ts"
 
 /** The message begins with file and line, and says what is allowed. */
 export class ConfigFileError extends Error {
@@ -27,8 +29,16 @@ const COMMENT_OR_NOTHING = /^\s*(?:[;#].*)?$/
 export function readIni(text: string, fileName: string): Map<string, unknown> {
   const values = new Map<string, unknown>()
   const firstLines = new Map<string, number>()
+  const hosts = new Map<string, Record<string, unknown>>()
   for (const line of linesOf(text, fileName)) {
     const at = `${fileName}:${line.number}`
+    const host = sniHostOf(line.section)
+    if (host !== null) {
+      const settings = hosts.get(host) ?? {}
+      readHostSetting(settings, line, at)
+      hosts.set(host, settings)
+      continue
+    }
     const [name, option] = findOption(line, at)
     const value = readValue(option, line, at)
     const first = firstLines.get(name)
@@ -40,7 +50,21 @@ export function readIni(text: string, fileName: string): Map<string, unknown> {
     const isRepeated = first !== undefined && option.merge !== undefined
     values.set(name, isRepeated ? option.merge?.(values.get(name), value) : value)
   }
+  const sni = Array.from(hosts, ([host, settings]): SniHost => ({ host, values: settings }))
+  if (sni.length > 0) values.set("sni", sni)
   return values
+}
+
+/** A line of [sni:host]. */
+function readHostSetting(settings: Record<string, unknown>, line: Line, at: string): void {
+  const { section, key, value } = line
+  if (!SNI_KEYS.includes(key))
+    throw new ConfigFileError(
+      `${at}: unknown key ${key} in [${section}] (known: ${SNI_KEYS.join(", ")})`,
+    )
+  if (Object.hasOwn(settings, key))
+    throw new ConfigFileError(`${at}: ${key} is given twice for [${section}]`)
+  settings[key] = parseAt(() => parseSniValue(key, value), key, at)
 }
 
 function* linesOf(text: string, fileName: string): Iterable<Line> {
@@ -55,7 +79,11 @@ function* linesOf(text: string, fileName: string): Iterable<Line> {
     const found = SECTION.exec(content)?.[1]?.trim()
     if (found !== undefined) {
       section = found
-      if (!keysOf(section).length)
+      if (section.startsWith("sni:") && sniHostOf(section) === null)
+        throw new ConfigFileError(
+          `${at}: [${section}] names no host (such as [sni:mq.example.com] or [sni:*.example.com])`,
+        )
+      if (sniHostOf(section) === null && !keysOf(section).length)
         throw new ConfigFileError(`${at}: unknown section [${section}] (known: ${knownSections()})`)
       continue
     }
@@ -84,8 +112,12 @@ function findOption(
 }
 
 function readValue(option: Option<unknown>, { key, value }: Line, at: string): unknown {
+  return parseAt(() => option.parse(value), key, at)
+}
+
+function parseAt(parseValue: () => unknown, key: string, at: string): unknown {
   try {
-    return option.parse(value)
+    return parseValue()
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
     throw new ConfigFileError(`${at}: bad value for ${key}: ${error.message}`, { cause: error })
@@ -103,5 +135,6 @@ function keysOf(section: string): string[] {
 }
 
 function knownSections(): string {
-  return [...new Set(entries().map(([, { ini }]) => `[${ini[0]}]`))].join(", ")
+  const sections = new Set(entries().map(([, { ini }]) => `[${ini[0]}]`))
+  return [...sections, "[sni:<host>]"].join(", ")
 }

@@ -51,6 +51,34 @@ export function bytesBetween(min: number, max: number): (text: string) => number
   }
 }
 
+const MEMORY_BYTES_MIN = 16 * 2 ** 20
+
+/** Up to 1 a fraction of all memory, above that bytes, in the units of bytesBetween(). 0 or off is no limit. */
+export function parseWatermark(text: string): number {
+  if (text === "off") return 0
+  if (/^(?:0|0?\.\d{1,9}|0\.|1|1\.0{1,9})$/.test(text)) return Number(text)
+  if (/^\d/.test(text) && !/^\d+\./.test(text))
+    return bytesBetween(MEMORY_BYTES_MIN, Number.MAX_SAFE_INTEGER)(text)
+  throw new RangeError(
+    `'${text}' is neither a part of all memory such as 0.6 nor a size such as 2GiB`,
+  )
+}
+
+/** As `same-host`, `*`, or `https://app.example.com`, separated by commas. */
+export function parseOrigins(text: string): readonly string[] {
+  return text.split(",").map((part) => parseOrigin(part.trim()))
+}
+
+function parseOrigin(text: string): string {
+  if (text === "*" || text === "same-host") return text
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url === null || !/^https?:$/.test(url.protocol) || !/^https?:\/\/[^/]+\/?$/i.test(text))
+    throw new RangeError(
+      `'${text}' is neither same-host, * nor an origin such as https://app.example.com`,
+    )
+  return url.origin
+}
+
 export function parseBoolean(text: string): boolean {
   const word = text.toLowerCase()
   if (TRUE_WORDS.has(word)) return true
@@ -80,9 +108,93 @@ export function parseDeclareMismatch(text: string): DeclareMismatch {
   throw new RangeError(`'${text}' is neither strict nor adopt`)
 }
 
+export const TLS_VERSIONS = ["1.0", "1.1", "1.2", "1.3"] as const
+export type TlsVersion = (typeof TLS_VERSIONS)[number]
+
+export function parseTlsVersion(text: string): TlsVersion {
+  const version = TLS_VERSIONS.find((known) => known === text.replace(/^TLSv?/i, ""))
+  if (version === undefined)
+    throw new RangeError(`'${text}' is not a version of TLS (${TLS_VERSIONS.join(", ")})`)
+  return version
+}
+
+export type CertificateName = "common_name" | "distinguished_name"
+
+export function parseCertificateName(text: string): CertificateName {
+  if (text === "common_name" || text === "distinguished_name") return text
+  throw new RangeError(`'${text}' is neither common_name nor distinguished_name`)
+}
+
+/** Rights of the file of a Unix socket in octal, as 0666. */
+export function parseFileMode(text: string): string {
+  if (!/^(?:0o?)?[0-7]{3}$/.test(text))
+    throw new RangeError(`'${text}' is not a file mode such as 0666 or 0600`)
+  return `0${text.slice(-3)}`
+}
+
+export interface KeepAlive {
+  readonly idle: number
+  readonly interval: number
+  readonly count: number
+}
+
+const KEEP_ALIVE: KeepAlive = { idle: 60, interval: 10, count: 3 }
+
+/** As `60:10:3`: seconds of silence, seconds between probes, probes. What is left out has its default. */
+export function parseKeepAlive(text: string): string {
+  const keepAlive = keepAliveOf(text)
+  return keepAlive === null ? "off" : `${keepAlive.idle}:${keepAlive.interval}:${keepAlive.count}`
+}
+
+/** Null is off. */
+export function keepAliveOf(text: string): KeepAlive | null {
+  if (FALSE_WORDS.has(text.toLowerCase())) return null
+  const parts = text.split(":").map((part) => (/^\d{1,5}$/.test(part) ? Number(part) : 0))
+  const [idle = 0, interval = KEEP_ALIVE.interval, count = KEEP_ALIVE.count] = parts
+  if (parts.length > 3 || [idle, interval, count].some((part) => part < 1 || part > 32_767))
+    throw new RangeError(
+      `'${text}' is neither off nor seconds, seconds and a count such as 60:10:3`,
+    )
+  return { idle, interval, count }
+}
+
+/** Addresses and networks, separated by commas. */
+export function parseNetworks(text: string): readonly string[] {
+  const networks = text
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "")
+  for (const network of networks)
+    if (!/^[\d.]+(?:\/\d{1,2})?$|^[\da-f:.]*:[\da-f:.]*(?:\/\d{1,3})?$/i.test(network))
+      throw new RangeError(
+        `'${network}' is neither an address nor a network such as 10.0.0.0/8 or fd00::/8`,
+      )
+  return networks
+}
+
+/** Names of sockets have no colon, because systemd separates them by it. */
+export function parseSocketName(text: string): string {
+  if (!/^[^:\s]{1,255}$/.test(text))
+    throw new RangeError(`'${text}' is not the name of a socket unit`)
+  return text
+}
+
+/** May be empty. */
+export function parseText(text: string): string {
+  return text
+}
+
 export function parsePath(text: string): string {
   if (text === "") throw new RangeError("the path is empty")
   return text
+}
+
+export type ControlMode = "0600" | "0660"
+
+export function parseControlMode(text: string): ControlMode {
+  const octal = text.replace(/^0?o?/, "0")
+  if (octal === "0600" || octal === "0660") return octal
+  throw new RangeError(`'${text}' is neither 0600 nor 0660`)
 }
 
 /** Addresses or host names, separated by commas. */
