@@ -1,4 +1,5 @@
-import { Type } from "typebox"
+import { Type } from "./schema.ts"
+import type { Static } from "./schema.ts"
 import { EMPTY_TABLE } from "../amqp/table.ts"
 import type { User } from "../auth/users.ts"
 import { requireRead, requireTopicRead, requireWriteTo } from "../broker/access.ts"
@@ -81,12 +82,7 @@ const BIND = Type.Object({
   arguments: Type.Optional(TABLE),
 })
 
-async function bind(
-  api: Api,
-  user: User,
-  ends: Ends,
-  body: Type.Static<typeof BIND>,
-): Promise<string> {
+async function bind(api: Api, user: User, ends: Ends, body: Static<typeof BIND>): Promise<string> {
   const { vhost, source, destination } = ends
   const routingKey = body.routing_key ?? body.routingKey ?? ""
   checkMayBind(api, user, ends, routingKey)

@@ -1,14 +1,17 @@
-import { Type } from "typebox"
+import { Type } from "./schema.ts"
+import type { Static } from "./schema.ts"
 import type { User } from "../auth/users.ts"
 import type { ChannelInfo, ConsumerInfo, InspectedConnection } from "../broker/inspection.ts"
 import type { Api } from "./api.ts"
 import { describeChannel, describeConnection, describeConsumer } from "./describe.ts"
 import { notAuthorised, notFound } from "./errors.ts"
-import { LIST_QUERY, listReply, listResponses } from "./lists.ts"
+import { LIST_QUERY, listReply, listResponses, STATISTICS_QUERY } from "./lists.ts"
+import type { StatisticsQuery } from "./lists.ts"
 import type { ListSource } from "./lists.ts"
 import { COUNT, counters, FLAG, OPTIONAL_TEXT, TABLE, TEXT } from "./rates-schema.ts"
 import { DONE, NO_CONTENT, ok, route } from "./route.ts"
 import type { ApiRequest, Reply, Route } from "./route.ts"
+import { SAMPLE_QUERY, shownBy } from "./samples.ts"
 import { CHANNEL_METRICS, CONNECTION_METRICS } from "./statistics.ts"
 import { findVhost, hasTag, seesConnection, seesVhost, visibleConnections } from "./visibility.ts"
 
@@ -26,6 +29,16 @@ const CONNECTION = Type.Intersect([
     auth_mechanism: TEXT,
     state: TEXT,
     ssl: FLAG,
+    tls_version: OPTIONAL_TEXT,
+    cipher: OPTIONAL_TEXT,
+    ssl_protocol: Type.Optional(TEXT),
+    ssl_key_exchange: Type.Optional(TEXT),
+    ssl_cipher: Type.Optional(TEXT),
+    ssl_hash: Type.Optional(TEXT),
+    peer_cert_subject: Type.Optional(TEXT),
+    peer_cert_issuer: Type.Optional(TEXT),
+    peer_cert_validity: Type.Optional(TEXT),
+    peer_cert_verified: Type.Optional(FLAG),
     user_provided_name: OPTIONAL_TEXT,
     client_properties: TABLE,
     connected_at: COUNT,
@@ -39,7 +52,7 @@ const CONNECTION = Type.Intersect([
     peer_port: COUNT,
     send_pend: COUNT,
   }),
-  counters(CONNECTION_METRICS.map(([name]) => name)),
+  counters(CONNECTION_METRICS),
 ])
 
 const CHANNEL = Type.Object({
@@ -57,7 +70,7 @@ const CHANNEL = Type.Object({
   messages_unacknowledged: COUNT,
   messages_unconfirmed: COUNT,
   connection_details: Type.Object({ name: TEXT, peer_host: TEXT, peer_port: COUNT }),
-  message_stats: counters(CHANNEL_METRICS.map(([name]) => name)),
+  message_stats: counters(CHANNEL_METRICS),
 })
 
 const CONSUMER = Type.Object({
@@ -101,11 +114,13 @@ function requireOwner(user: User, connection: InspectedConnection): void {
 function connectionList(
   api: Api,
   connections: readonly InspectedConnection[],
+  query: StatisticsQuery,
 ): ListSource<InspectedConnection> {
+  const shown = shownBy(query, false)
   return {
     items: connections,
     nameOf: (connection) => connection.name,
-    row: (connection) => describeConnection(api, connection),
+    row: (connection) => describeConnection(api, connection, shown),
     sortKey(field) {
       if (field === "name") return (connection) => connection.name
       if (field === "user") return (connection) => connection.userName
@@ -119,11 +134,13 @@ function connectionList(
 function channelList(
   api: Api,
   connections: readonly InspectedConnection[],
+  query: StatisticsQuery,
 ): ListSource<ChannelInfo> {
+  const shown = shownBy(query, false)
   return {
     items: channelsOf(connections),
     nameOf: (channel) => channel.name,
-    row: (channel) => describeChannel(api, channel),
+    row: (channel) => describeChannel(api, channel, shown),
   }
 }
 
@@ -137,7 +154,7 @@ function* consumersOf(connections: readonly InspectedConnection[]): Generator<Co
 
 function consumerReply(
   api: Api,
-  query: Type.Static<typeof LIST_QUERY>,
+  query: Static<typeof LIST_QUERY>,
   connections: readonly InspectedConnection[],
 ): Promise<Reply> {
   return listReply(api.broker.clock, query, {
@@ -188,27 +205,35 @@ export const CONNECTION_ROUTES: readonly Route[] = [
     path: "/api/connections",
     group: "Connections",
     summary: "Connections: of everybody for monitors, else the user's own",
-    query: LIST_QUERY,
+    query: STATISTICS_QUERY,
     responses: CONNECTIONS,
     handle: (api, { user, query }) =>
-      listReply(api.broker.clock, query, connectionList(api, visibleConnections(api.broker, user))),
+      listReply(
+        api.broker.clock,
+        query,
+        connectionList(api, visibleConnections(api.broker, user), query),
+      ),
   }),
   route({
     method: "GET",
     path: "/api/vhosts/:vhost/connections",
     group: "Connections",
     summary: "Connections to a vhost",
-    query: LIST_QUERY,
+    query: STATISTICS_QUERY,
     responses: CONNECTIONS,
     handle: (api, { user, params, query }) =>
-      listReply(api.broker.clock, query, connectionList(api, inVhost(api, user, params.vhost))),
+      listReply(
+        api.broker.clock,
+        query,
+        connectionList(api, inVhost(api, user, params.vhost), query),
+      ),
   }),
   route({
     method: "GET",
     path: "/api/connections/username/:user",
     group: "Connections",
     summary: "Connections of a user",
-    query: LIST_QUERY,
+    query: STATISTICS_QUERY,
     responses: CONNECTIONS,
     handle: (api, { user, params, query }) =>
       listReply(
@@ -217,6 +242,7 @@ export const CONNECTION_ROUTES: readonly Route[] = [
         connectionList(
           api,
           visibleConnections(api.broker, user).filter((one) => one.userName === params.user),
+          query,
         ),
       ),
   }),
@@ -242,9 +268,10 @@ export const CONNECTION_ROUTES: readonly Route[] = [
     path: "/api/connections/:name",
     group: "Connections",
     summary: "One connection",
+    query: Type.Object(SAMPLE_QUERY),
     responses: { 200: { doc: "The connection", schema: CONNECTION } },
-    handle: (api, { user, params }) =>
-      ok(describeConnection(api, connectionNamed(api, user, params.name), true)),
+    handle: (api, { user, params, query }) =>
+      ok(describeConnection(api, connectionNamed(api, user, params.name), shownBy(query, true))),
   }),
   route({
     method: "DELETE",
@@ -264,13 +291,13 @@ export const CONNECTION_ROUTES: readonly Route[] = [
     path: "/api/connections/:name/channels",
     group: "Connections",
     summary: "The channels of a connection",
-    query: LIST_QUERY,
+    query: STATISTICS_QUERY,
     responses: CHANNELS,
     handle: (api, { user, params, query }) =>
       listReply(
         api.broker.clock,
         query,
-        channelList(api, [connectionNamed(api, user, params.name)]),
+        channelList(api, [connectionNamed(api, user, params.name)], query),
       ),
   }),
   route({
@@ -278,34 +305,39 @@ export const CONNECTION_ROUTES: readonly Route[] = [
     path: "/api/channels",
     group: "Channels",
     summary: "Channels: of everybody for monitors, else the user's own",
-    query: LIST_QUERY,
+    query: STATISTICS_QUERY,
     responses: CHANNELS,
     handle: (api, { user, query }) =>
-      listReply(api.broker.clock, query, channelList(api, visibleConnections(api.broker, user))),
+      listReply(
+        api.broker.clock,
+        query,
+        channelList(api, visibleConnections(api.broker, user), query),
+      ),
   }),
   route({
     method: "GET",
     path: "/api/vhosts/:vhost/channels",
     group: "Channels",
     summary: "Channels in a vhost",
-    query: LIST_QUERY,
+    query: STATISTICS_QUERY,
     responses: CHANNELS,
     handle: (api, { user, params, query }) =>
-      listReply(api.broker.clock, query, channelList(api, inVhost(api, user, params.vhost))),
+      listReply(api.broker.clock, query, channelList(api, inVhost(api, user, params.vhost), query)),
   }),
   route({
     method: "GET",
     path: "/api/channels/:channel",
     group: "Channels",
     summary: "One channel and its consumers",
+    query: Type.Object(SAMPLE_QUERY),
     responses: { 200: { doc: "The channel", schema: CHANNEL_WITH_CONSUMERS } },
-    handle(api, { user, params }) {
+    handle(api, { user, params, query }) {
       const channel = channelNamed(api, user, params.channel)
       const consumers = channel.connection
         .describeConsumers()
         .filter(({ channelNumber }) => channelNumber === channel.number)
       return ok({
-        ...describeChannel(api, channel, true),
+        ...describeChannel(api, channel, shownBy(query, true)),
         consumer_details: consumers.map(describeConsumer),
       })
     },

@@ -1,6 +1,6 @@
-import { Type } from "typebox"
-import type { Static } from "typebox"
-import { Value } from "typebox/value"
+import { Type } from "./schema.ts"
+import type { Static } from "./schema.ts"
+import { fit, SchemaMismatch } from "./schema.ts"
 import { badRequest } from "./errors.ts"
 import { COUNT, OPTIONAL_TEXT, TABLE, TEXT } from "./rates-schema.ts"
 
@@ -10,18 +10,23 @@ const TAGS = Type.Union([Type.Array(TEXT), TEXT])
 const FLAG = Type.Optional(Type.Boolean({ default: false }))
 const ENTRY_VHOST = Type.Optional(TEXT)
 
+const LIMITS = Type.Optional(
+  Type.Union([Type.Record(Type.String(), COUNT), Type.Array(Type.Unknown())]),
+)
+
 const USER = Type.Object({
   name: TEXT,
   password_hash: Type.Optional(OPTIONAL_TEXT),
   hashing_algorithm: Type.Optional(OPTIONAL_TEXT),
   tags: Type.Optional(TAGS),
-  limits: Type.Optional(
-    Type.Union([Type.Record(Type.String(), COUNT), Type.Array(Type.Unknown())]),
-  ),
+  limits: LIMITS,
 })
 
 const VHOST = Type.Object({
   name: TEXT,
+  limits: LIMITS,
+  tracing: Type.Optional(Type.Boolean()),
+  protected_from_deletion: Type.Optional(Type.Boolean()),
   description: Type.Optional(TEXT),
   tags: Type.Optional(TAGS),
   default_queue_type: Type.Optional(OPTIONAL_TEXT),
@@ -30,6 +35,7 @@ const VHOST = Type.Object({
       description: Type.Optional(TEXT),
       tags: Type.Optional(TAGS),
       default_queue_type: Type.Optional(OPTIONAL_TEXT),
+      protected_from_deletion: Type.Optional(Type.Boolean()),
     }),
   ),
 })
@@ -113,20 +119,18 @@ export type SectionName = keyof typeof SECTIONS
 
 export type Sections = { readonly [K in SectionName]: Static<(typeof SECTIONS)[K]>[] }
 
-export const DEFINITIONS = Type.Partial(
-  Type.Object({
-    users: Type.Array(USER),
-    vhosts: Type.Array(VHOST),
-    permissions: Type.Array(PERMISSION),
-    topic_permissions: Type.Array(TOPIC_PERMISSION),
-    global_parameters: Type.Array(GLOBAL_PARAMETER),
-    parameters: Type.Array(PARAMETER),
-    policies: Type.Array(POLICY),
-    exchanges: Type.Array(EXCHANGE),
-    queues: Type.Array(QUEUE),
-    bindings: Type.Array(BINDING),
-  }),
-)
+export const DEFINITIONS = Type.Object({
+  users: Type.Optional(Type.Array(USER)),
+  vhosts: Type.Optional(Type.Array(VHOST)),
+  permissions: Type.Optional(Type.Array(PERMISSION)),
+  topic_permissions: Type.Optional(Type.Array(TOPIC_PERMISSION)),
+  global_parameters: Type.Optional(Type.Array(GLOBAL_PARAMETER)),
+  parameters: Type.Optional(Type.Array(PARAMETER)),
+  policies: Type.Optional(Type.Array(POLICY)),
+  exchanges: Type.Optional(Type.Array(EXCHANGE)),
+  queues: Type.Optional(Type.Array(QUEUE)),
+  bindings: Type.Optional(Type.Array(BINDING)),
+})
 
 export function noSections(): Sections {
   return {
@@ -160,14 +164,10 @@ function addTo<K extends SectionName>(
   index: number,
 ): void {
   const schema: (typeof SECTIONS)[K] = SECTIONS[key]
-  const converted: unknown = Value.Convert(schema, entry)
-  if (Value.Check(schema, converted)) {
-    sections[key].push(converted)
-    return
+  try {
+    sections[key].push(fit(schema, entry))
+  } catch (error) {
+    if (error instanceof SchemaMismatch) throw badRequest(`${key}[${index}]: ${error.message}`)
+    throw error
   }
-  const [first] = Value.Errors(schema, converted)
-  const field = (first?.instancePath ?? "").slice(1)
-  throw badRequest(
-    `${key}[${index}]${field === "" ? "" : ` field ${field}`} ${first?.message ?? "is not valid"}`,
-  )
 }

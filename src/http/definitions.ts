@@ -3,7 +3,7 @@ import { isPredeclaredExchange } from "../broker/exchange/predeclared.ts"
 import { GLOBAL_COMPONENT } from "../broker/parameters.ts"
 import { formatPolicy } from "../broker/policy/policy-list.ts"
 import type { Vhost } from "../broker/vhost.ts"
-import { Type } from "typebox"
+import { Type } from "./schema.ts"
 import type { Api } from "./api.ts"
 import { importDefinitions } from "./definitions-import.ts"
 import { DEFINITIONS } from "./definitions-schema.ts"
@@ -229,7 +229,7 @@ export const DEFINITION_ROUTES: readonly Route[] = [
       path,
       summary: "Imports definitions, as JSON or as the form field `file`",
       async handle(api, request) {
-        await importDefinitions(api, await fileOf(request), null)
+        await importDefinitions(api, await fileOf(request))
         return NO_CONTENT
       },
     }),
@@ -259,7 +259,7 @@ export const DEFINITION_ROUTES: readonly Route[] = [
       summary: "Imports definitions into a vhost, whatever vhost their entries name",
       async handle(api, request) {
         const vhost = findVhost(api.broker, request.user, request.params.vhost)
-        await importDefinitions(api, await fileOf(request), vhost)
+        await importDefinitions(api, await fileOf(request), { onlyVhost: vhost })
         return NO_CONTENT
       },
     }),

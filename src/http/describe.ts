@@ -3,50 +3,71 @@ import { tableKey } from "../broker/exchange/table-key.ts"
 import { DESTINATION_QUEUE } from "../broker/exchange/destination.ts"
 import type { Destination } from "../broker/exchange/destination.ts"
 import type { Exchange } from "../broker/exchange/exchange.ts"
-import type { ChannelInfo, ConsumerInfo, InspectedConnection } from "../broker/inspection.ts"
+import type {
+  ChannelInfo,
+  ConsumerInfo,
+  EncryptionInfo,
+  InspectedConnection,
+} from "../broker/inspection.ts"
 import type { MessageQueue } from "../broker/queue/message-queue.ts"
 import { queueTypeOf } from "../broker/queue-type.ts"
+import { Stream } from "../broker/stream/stream.ts"
 import type { Vhost } from "../broker/vhost.ts"
 import { createHash } from "node:crypto"
 import type { Api } from "./api.ts"
 import { tableToJson } from "./json-tables.ts"
-import {
-  CHANNEL_METRICS,
-  CONNECTION_METRICS,
-  EXCHANGE_METRICS,
-  QUEUE_METRICS,
-} from "./statistics.ts"
+import type { Shown } from "./samples.ts"
 
 /**
  * Objects of the broker as the API shows them: the fields of RabbitMQ, and those that LavinMQ has beside
  * them. Called per returned row only.
  */
 
-export function describeQueue(
-  api: Api,
-  vhost: Vhost,
-  queue: MessageQueue,
-  withLog = false,
-): Record<string, unknown> {
-  const { readyCount, unackedCount, readyBytes } = queue
-  const unackedBytes = unackedBytesOf(queue)
-  const type = queueTypeOf(queue.arguments)
-  const effect = vhost.effectiveSettings.effectOf(type, queue.name)
-  const messages = readyCount + unackedCount
-  const row: Record<string, unknown> = {
+/** What was declared, and nothing that had to be counted. */
+function declaredQueue(api: Api, vhost: Vhost, queue: MessageQueue): Record<string, unknown> {
+  return {
     name: queue.name,
     vhost: vhost.name,
-    type,
+    type: queueTypeOf(queue.arguments),
     durable: queue.durable,
     auto_delete: queue.autoDelete,
     exclusive: queue.exclusive,
     arguments: tableToJson(queue.arguments),
     node: api.node.name,
-    state: "running",
+    state: stateOf(queue),
+  }
+}
+
+/** For those who watch many queues: with RabbitMQ's disable_stats. */
+export function describeQueueBarely(
+  api: Api,
+  vhost: Vhost,
+  queue: MessageQueue,
+  withTotals: boolean,
+): Record<string, unknown> {
+  const row = declaredQueue(api, vhost, queue)
+  if (!withTotals) return row
+  const { readyCount, unackedCount } = queue
+  row["messages"] = readyCount + unackedCount
+  row["messages_ready"] = readyCount
+  row["messages_unacknowledged"] = unackedCount
+  return row
+}
+
+export function describeQueue(
+  api: Api,
+  vhost: Vhost,
+  queue: MessageQueue,
+  shown?: Shown,
+): Record<string, unknown> {
+  const { readyCount, unackedCount, readyBytes } = queue
+  const unackedBytes = unackedBytesOf(queue)
+  const effect = vhost.effectiveSettings.effectOf(queueTypeOf(queue.arguments), queue.name)
+  const messages = readyCount + unackedCount
+  const row: Record<string, unknown> = {
+    ...declaredQueue(api, vhost, queue),
     consumers: queue.consumerCount,
-    messages,
-    messages_ready: readyCount,
-    messages_unacknowledged: unackedCount,
+    ...api.statistics.queueLengths(queue, shown),
     messages_persistent: queue.durable ? messages : 0,
     message_bytes: readyBytes + unackedBytes,
     message_bytes_ready: readyBytes,
@@ -62,7 +83,7 @@ export function describeQueue(
     effective_policy_definition: Object.fromEntries(effect.definition),
     exclusive_consumer_tag: null,
     single_active_consumer_tag: null,
-    message_stats: api.statistics.describe(queue, queue, QUEUE_METRICS, withLog),
+    message_stats: api.statistics.queue(queue, shown),
   }
   const { settings, owner } = queue
   for (const subscriber of queue.consumerCount === 0 ? [] : queue.subscribers) {
@@ -75,43 +96,120 @@ export function describeQueue(
   return row
 }
 
-function unackedBytesOf(queue: MessageQueue): number {
+export function unackedBytesOf(queue: MessageQueue): number {
   const store: unknown = Reflect.get(queue, "store")
   if (typeof store !== "object" || store === null || !("unackedBytes" in store)) return 0
   return typeof store.unackedBytes === "number" ? store.unackedBytes : 0
 }
 
-function average(bytes: number, count: number): number {
+export function average(bytes: number, count: number): number {
   return count === 0 ? 0 : Math.round(bytes / count)
 }
 
+export function stateOf(queue: MessageQueue): "running" | "paused" {
+  return queue.isPaused ? "paused" : "running"
+}
+
+export interface DeliveryExplanation {
+  readonly state: "idle" | "waiting" | "delivering" | "paused"
+  /** The reason for programs. */
+  readonly code: (typeof DELIVERY_CODES)[number]
+  readonly reason: string
+}
+
+export const DELIVERY_CODES = [
+  "paused",
+  "empty",
+  "at-end",
+  "no-consumer",
+  "delivering",
+  "not-reading",
+  "prefetch",
+  "prefetch-single-active",
+] as const
+
 /** What keeps the queue's messages from being delivered, for a person who wonders. */
-export function explainDelivery(queue: MessageQueue): { state: string; reason: string } {
-  if (queue.readyCount === 0) return { state: "idle", reason: "there is no message to deliver" }
-  if (queue.consumerCount === 0) return { state: "waiting", reason: "there is no consumer" }
+export function explainDelivery(queue: MessageQueue): DeliveryExplanation {
+  if (queue.isPaused)
+    return {
+      state: "paused",
+      code: "paused",
+      reason: "the queue was paused: PUT its path with /resume behind it to go on",
+    }
+  if (queue.readyCount === 0)
+    return { state: "idle", code: "empty", reason: "there is no message to deliver" }
+  if (queue.consumerCount === 0)
+    return { state: "waiting", code: "no-consumer", reason: "there is no consumer" }
+  if (queue instanceof Stream && isReadToEnd(queue))
+    return { state: "idle", code: "at-end", reason: "all readers are at the end of the stream" }
   const consumers: ConsumerInfo[] = []
   for (const subscriber of queue.subscribers) {
     const info = subscriber.describe?.()
     if (info?.isActive === true) consumers.push(info)
   }
   if (consumers.some(({ hasCapacity }) => hasCapacity))
-    return { state: "delivering", reason: "a consumer takes messages" }
+    return { state: "delivering", code: "delivering", reason: "a consumer takes messages" }
   const isFull = consumers.some(
     ({ noAck, prefetchCount, unackedCount }) =>
       !noAck && prefetchCount > 0 && unackedCount >= prefetchCount,
   )
   if (!isFull)
-    return { state: "waiting", reason: "no consumer takes messages: its client does not read" }
+    return {
+      state: "waiting",
+      code: "not-reading",
+      reason: "no consumer takes messages: its client does not read",
+    }
   return queue.settings.singleActiveConsumer
-    ? { state: "waiting", reason: "the single active consumer has as many as its prefetch allows" }
-    : { state: "waiting", reason: "the consumers have as many messages as their prefetch allows" }
+    ? {
+        state: "waiting",
+        code: "prefetch-single-active",
+        reason: "the single active consumer has as many as its prefetch allows",
+      }
+    : {
+        state: "waiting",
+        code: "prefetch",
+        reason: "the consumers have as many messages as their prefetch allows",
+      }
+}
+
+function isReadToEnd(stream: Stream): boolean {
+  for (const { lag } of stream.readers()) if (lag > 0) return false
+  return true
+}
+
+const KEPT_PLACES_MAX = 1000
+
+/** Where a stream begins and ends, who reads it, and where those go on that named themselves. */
+export function describeStream(stream: Stream): Record<string, unknown> {
+  const readers: Record<string, unknown>[] = []
+  const tags = new Set<string>()
+  for (const { tag, subscriber, offset, lag } of stream.readers()) {
+    const info = subscriber.describe?.()
+    const channel =
+      info === undefined ? null : `${info.connection.name} (${String(info.channelNumber)})`
+    readers.push({ consumer_tag: tag, channel_name: channel, offset, lag })
+    tags.add(tag)
+  }
+  const places: Record<string, unknown>[] = []
+  for (const { tag, offset, lag } of stream.keptPlaces()) {
+    if (places.length >= KEPT_PLACES_MAX) break
+    places.push({ consumer_tag: tag, offset, lag, connected: tags.has(tag) })
+  }
+  const { firstOffset, nextOffset, segmentCount } = stream
+  return {
+    first_offset: firstOffset,
+    next_offset: nextOffset,
+    segments: segmentCount,
+    readers,
+    kept_offsets: places,
+  }
 }
 
 export function describeExchange(
   api: Api,
   vhost: Vhost,
   exchange: Exchange,
-  withLog = false,
+  shown?: Shown,
 ): Record<string, unknown> {
   const effect = vhost.effectiveSettings.effectOf("exchange", exchange.name)
   return {
@@ -125,7 +223,7 @@ export function describeExchange(
     policy: effect.policy,
     operator_policy: effect.operatorPolicy,
     effective_policy_definition: Object.fromEntries(effect.definition),
-    message_stats: api.statistics.describe(exchange, exchange, EXCHANGE_METRICS, withLog),
+    message_stats: api.statistics.exchange(exchange, shown),
   }
 }
 
@@ -167,7 +265,7 @@ function quoted(routingKey: string): string {
 export function describeConnection(
   api: Api,
   connection: InspectedConnection,
-  withLog = false,
+  shown?: Shown,
 ): Record<string, unknown> {
   const info = connection.describe()
   return {
@@ -178,10 +276,11 @@ export function describeConnection(
     user_who_performed_action: info.user,
     vhost: info.vhost,
     type: "network",
-    protocol: "AMQP 0-9-1",
+    protocol: info.protocol,
     auth_mechanism: info.mechanism,
     state: info.state,
-    ssl: false,
+    ssl: info.isEncrypted || info.encryption !== null,
+    ...describeEncryption(info.encryption),
     user_provided_name: info.clientName === "" ? null : info.clientName,
     client_properties: tableToJson(info.clientProperties),
     connected_at: info.connectedAtMs,
@@ -194,14 +293,46 @@ export function describeConnection(
     peer_host: info.peerHost,
     peer_port: info.peerPort,
     send_pend: info.pendingBytes,
-    ...api.statistics.describe(connection, connection, CONNECTION_METRICS, withLog),
+    ...api.statistics.connection(connection, shown),
+  }
+}
+
+/** The names of LavinMQ (tls_version, cipher) and those of RabbitMQ. */
+function describeEncryption(encryption: EncryptionInfo | null): Record<string, unknown> {
+  if (encryption === null) return { tls_version: null, cipher: null }
+  const { protocol, cipher, certificate } = encryption
+  const suite = cipherParts(cipher)
+  return {
+    tls_version: protocol,
+    cipher,
+    ssl_protocol: protocol.toLowerCase(),
+    ssl_key_exchange: suite.keyExchange,
+    ssl_cipher: suite.cipher,
+    ssl_hash: suite.hash,
+    ...(certificate !== null && {
+      peer_cert_subject: certificate.distinguishedName,
+      peer_cert_issuer: certificate.issuer,
+      peer_cert_validity: certificate.validity,
+      peer_cert_verified: certificate.isVerified,
+    }),
+  }
+}
+
+/** Of a suite's standard name, TLS_AES_256_GCM_SHA384 or TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256. */
+function cipherParts(suite: string): { keyExchange: string; cipher: string; hash: string } {
+  const [, keyExchange = "any", cipher = suite, hash = ""] =
+    /^TLS_(?:(.+)_WITH_)?(.+)_(SHA\d*|MD5)$/.exec(suite) ?? []
+  return {
+    keyExchange: keyExchange.toLowerCase(),
+    cipher: cipher.toLowerCase(),
+    hash: hash.toLowerCase(),
   }
 }
 
 export function describeChannel(
   api: Api,
   channel: ChannelInfo,
-  withLog = false,
+  shown?: Shown,
 ): Record<string, unknown> {
   const { connection, counters } = channel
   return {
@@ -220,7 +351,7 @@ export function describeChannel(
     messages_unacknowledged: channel.unackedCount,
     messages_unconfirmed: channel.unconfirmedCount,
     connection_details: connectionDetails(connection),
-    message_stats: api.statistics.describe(counters, counters, CHANNEL_METRICS, withLog),
+    message_stats: api.statistics.channel(counters, shown),
   }
 }
 

@@ -1,4 +1,5 @@
-import { Type } from "typebox"
+import { Type } from "./schema.ts"
+import type { Static } from "./schema.ts"
 import { DEFAULT_EXCHANGE_ALIAS } from "../auth/permissions.ts"
 import { requireConfigure, requireRead, requireWriteTo } from "../broker/access.ts"
 import type { Exchange } from "../broker/exchange/exchange.ts"
@@ -8,12 +9,14 @@ import type { Api } from "./api.ts"
 import { describeBinding, describeExchange } from "./describe.ts"
 import { notFound } from "./errors.ts"
 import { tableFromJson } from "./json-tables.ts"
-import { LIST_QUERY, listReply, listResponses } from "./lists.ts"
+import { LIST_QUERY, listReply, listResponses, STATISTICS_QUERY } from "./lists.ts"
+import type { StatisticsQuery } from "./lists.ts"
 import type { ListSource } from "./lists.ts"
 import { publishMessage, PUBLISH_BODY_MAX_BYTES } from "./publish.ts"
 import { counters, FLAG, OPTIONAL_TEXT, TABLE, TEXT } from "./rates-schema.ts"
 import { created, CREATED_OR_UPDATED, DONE, NO_CONTENT, ok, route } from "./route.ts"
 import type { Route } from "./route.ts"
+import { SAMPLE_QUERY, shownBy } from "./samples.ts"
 import type { SortKey } from "./sorting.ts"
 import { EXCHANGE_METRICS } from "./statistics.ts"
 import { bindingsFrom, bindingsBetween, exchangesOf } from "./vhost-items.ts"
@@ -33,7 +36,7 @@ const EXCHANGE = Type.Object({
   policy: OPTIONAL_TEXT,
   operator_policy: OPTIONAL_TEXT,
   effective_policy_definition: TABLE,
-  message_stats: counters(EXCHANGE_METRICS.map(([name]) => name)),
+  message_stats: counters(EXCHANGE_METRICS),
 })
 
 export const BINDING = Type.Object({
@@ -52,11 +55,16 @@ const SORT_KEYS: Readonly<Record<string, (entry: InVhost<Exchange>) => SortKey>>
   type: ({ item }) => item.type,
 }
 
-function exchangeList(api: Api, vhosts: readonly Vhost[]): ListSource<InVhost<Exchange>> {
+function exchangeList(
+  api: Api,
+  vhosts: readonly Vhost[],
+  query: StatisticsQuery,
+): ListSource<InVhost<Exchange>> {
+  const shown = shownBy(query, false)
   return {
     items: exchangesOf(vhosts),
     nameOf: ({ item }) => item.name,
-    row: ({ vhost, item }) => describeExchange(api, vhost, item),
+    row: ({ vhost, item }) => describeExchange(api, vhost, item, shown),
     sortKey: (field) => (Object.hasOwn(SORT_KEYS, field) ? SORT_KEYS[field] : undefined),
   }
 }
@@ -84,7 +92,7 @@ async function declare(
   user: User,
   vhost: Vhost,
   name: string,
-  body: Type.Static<typeof DECLARATION>,
+  body: Static<typeof DECLARATION>,
 ): Promise<boolean> {
   checkMayChange(user, vhost.name)
   const access = accessOf(api.broker, user, vhost.name)
@@ -125,23 +133,23 @@ export const EXCHANGE_ROUTES: readonly Route[] = [
     path: "/api/exchanges",
     group: "Exchanges",
     summary: "The exchanges of all vhosts that the user can see",
-    query: LIST_QUERY,
+    query: STATISTICS_QUERY,
     responses: listResponses(EXCHANGE),
     handle: (api, { user, query }) =>
-      listReply(api.broker.clock, query, exchangeList(api, visibleVhosts(api.broker, user))),
+      listReply(api.broker.clock, query, exchangeList(api, visibleVhosts(api.broker, user), query)),
   }),
   route({
     method: "GET",
     path: "/api/exchanges/:vhost",
     group: "Exchanges",
     summary: "The exchanges of a vhost",
-    query: LIST_QUERY,
+    query: STATISTICS_QUERY,
     responses: listResponses(EXCHANGE),
     handle: (api, { user, params, query }) =>
       listReply(
         api.broker.clock,
         query,
-        exchangeList(api, [findVhost(api.broker, user, params.vhost)]),
+        exchangeList(api, [findVhost(api.broker, user, params.vhost)], query),
       ),
   }),
   route({
@@ -149,10 +157,13 @@ export const EXCHANGE_ROUTES: readonly Route[] = [
     path: "/api/exchanges/:vhost/:name",
     group: "Exchanges",
     summary: "One exchange; amq.default is the default exchange",
+    query: Type.Object(SAMPLE_QUERY),
     responses: { 200: { doc: "The exchange", schema: EXCHANGE } },
-    handle(api, { user, params }) {
+    handle(api, { user, params, query }) {
       const vhost = findVhost(api.broker, user, params.vhost)
-      return ok(describeExchange(api, vhost, exchangeNamed(vhost, params.name), true))
+      return ok(
+        describeExchange(api, vhost, exchangeNamed(vhost, params.name), shownBy(query, true)),
+      )
     },
   }),
   route({

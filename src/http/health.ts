@@ -1,4 +1,4 @@
-import { Type } from "typebox"
+import { Type } from "./schema.ts"
 import type { Api } from "./api.ts"
 import { badRequest, notFound } from "./errors.ts"
 import { TEXT } from "./rates-schema.ts"
@@ -18,10 +18,14 @@ function failed(reason: string, details: Readonly<Record<string, unknown>> = {})
 }
 
 function alarms(api: Api): Reply {
-  const { alarmReason } = api.broker
-  if (alarmReason === null) return OK
+  const { raised } = api.broker.alarms
+  if (raised.length === 0) return OK
   return failed("There are alarms in effect", {
-    alarms: [{ node: api.node.name, resource: "disk", reason: alarmReason }],
+    alarms: raised.map((resource) => ({
+      node: api.node.name,
+      resource,
+      reason: `low on ${resource}`,
+    })),
   })
 }
 
@@ -45,6 +49,8 @@ const PROTOCOLS: Readonly<Record<string, string>> = {
   amqp091: "amqp",
   "amqp0.9.1": "amqp",
   "amqp/ssl": "amqps",
+  "amqp091/ssl": "amqps",
+  "http/ssl": "https",
   management: "http",
 }
 
@@ -70,6 +76,30 @@ function connectionLimit(api: Api): Reply {
   if (maxConnections !== 0 && connectionCount >= maxConnections)
     return failed("The node has as many connections as it may have", details)
   return ok({ status: "ok", ...details })
+}
+
+const UNIT_DAYS: Readonly<Record<string, number>> = { day: 1, week: 7, month: 30, year: 365 }
+
+/** As RabbitMQ's: months have 30 days. A node without TLS has none that could expire. */
+function certificateExpiration(api: Api, within: string, unit: string): Reply {
+  const days = UNIT_DAYS[unit.toLowerCase().replace(/s$/, "")]
+  if (!/^\d{1,6}$/.test(within)) throw badRequest("Invalid expiration window: it is not a number")
+  if (days === undefined)
+    throw badRequest("Invalid time unit: it is not one of days, weeks, months and years")
+  const { clock } = api.broker
+  clock.refresh()
+  const endMs = clock.nowMs + Number(within) * days * 86_400_000
+  const expired = api.node
+    .certificates()
+    .filter(({ notAfterMs }) => notAfterMs <= endMs)
+    .map(({ protocol, host, subject, notAfterMs }) => ({
+      node: api.node.name,
+      protocol,
+      host,
+      subject,
+      certfile_expires_on: new Date(notAfterMs).toISOString(),
+    }))
+  return expired.length === 0 ? OK : failed("Certificates expiring", { expired })
 }
 
 function isServing(api: Api): Reply {
@@ -117,6 +147,14 @@ export const HEALTH_ROUTES: readonly Route[] = [
     summary: "Something listens for one of the protocols, separated by commas",
     responses: HEALTHY,
     handle: (api, { params }) => protocolListener(api, params.protocol),
+  }),
+  route({
+    method: "GET",
+    path: "/api/health/checks/certificate-expiration/:within/:unit",
+    group: "Health",
+    summary: "No certificate of a listener expires within so many days, weeks, months or years",
+    responses: HEALTHY,
+    handle: (api, { params }) => certificateExpiration(api, params.within, params.unit),
   }),
   route({
     method: "GET",

@@ -1,53 +1,138 @@
 import { createAdaptorServer } from "@hono/node-server"
-import type { Http2Bindings, HttpBindings, ServerType } from "@hono/node-server"
+import type { Http2Bindings, HttpBindings } from "@hono/node-server"
+import type { IncomingMessage, Server } from "node:http"
+import type { AddressInfo } from "node:net"
+import type { Duplex } from "node:stream"
+import { createHttpsServers } from "../net/https-server.ts"
+import type { TlsContexts } from "../net/tls-contexts.ts"
+import { listenOnUnixPath } from "../net/unix-path.ts"
+import type { Logger } from "../util/logger.ts"
 import type { AppBindings, HttpApp } from "./app.ts"
 
 /** The sockets of the HTTP API. Bounded in time and size, so that slow and greedy clients cost little. */
-const HEADERS_TIMEOUT_MS = 10_000
-const REQUEST_TIMEOUT_MS = 120_000
+export interface HttpTimeouts {
+  readonly headersMs: number
+  readonly requestMs: number
+  /** How often the connections are looked at. */
+  readonly checkMs: number
+}
+
+const TIMEOUTS: HttpTimeouts = { headersMs: 10_000, requestMs: 120_000, checkMs: 5000 }
 const KEEP_ALIVE_MS = 65_000
-const CHECK_MS = 5000
 const HEADERS_SIZE_MAX = 16 << 10
 const CONNECTIONS_MAX = 2000
 
-export class HttpListener {
-  readonly #servers: ServerType[] = []
-  readonly #app: HttpApp
+export interface UnixListenOptions {
+  /** Of the file, such as 0o666. */
+  readonly mode: number
+  /** Requests need no login: they are those of a hidden administrator. */
+  readonly isControl?: boolean
+}
 
-  constructor(app: HttpApp) {
+/** Takes over the socket of a request that asks for a WebSocket. */
+export type WebSocketHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+
+/** Who asks, as far as the socket tells. */
+type Peer = (env: HttpBindings | Http2Bindings) => AppBindings["Bindings"]
+
+export class HttpListener {
+  readonly #servers: Server[] = []
+  readonly #app: HttpApp
+  readonly #log: Logger
+  readonly #webSocket: WebSocketHandler
+
+  readonly #timeouts: HttpTimeouts
+
+  /** Paths that are not below /api/ can be asked for a WebSocket. */
+  constructor(app: HttpApp, log: Logger, webSocket: WebSocketHandler, timeouts = TIMEOUTS) {
     this.#app = app
+    this.#timeouts = timeouts
+    this.#log = log
+    this.#webSocket = webSocket
   }
 
   /** Resolves with the port. Rejects with the system's error. Port 0 takes a free one. */
-  listen(host: string, port: number): Promise<number> {
-    const server = createAdaptorServer({
-      fetch: (request, env) => this.#app.fetch(request, peerOf(env)),
-      overrideGlobalObjects: false,
-      serverOptions: {
-        headersTimeout: HEADERS_TIMEOUT_MS,
-        requestTimeout: REQUEST_TIMEOUT_MS,
-        keepAliveTimeout: KEEP_ALIVE_MS,
-        connectionsCheckingInterval: CHECK_MS,
-        maxHeaderSize: HEADERS_SIZE_MAX,
-      },
-    })
-    server.maxConnections = CONNECTIONS_MAX
+  async listen(host: string, port: number, tls: TlsContexts | null = null): Promise<number> {
+    const address = await this.#listenOn({ host, port, ipv6Only: host.includes(":") }, tls)
+    if (typeof address === "string") throw new Error("an HTTP server has an address and a port")
+    return address.port
+  }
+
+  /** On a socket that was opened by whoever has started the process: its address, or path. */
+  listenFd(fd: number, tls: TlsContexts | null): Promise<AddressInfo | string> {
+    return this.#listenOn({ fd }, tls)
+  }
+
+  #listenOn(
+    where: { readonly fd: number } | { host: string; port: number; ipv6Only: boolean },
+    tls: TlsContexts | null,
+  ): Promise<AddressInfo | string> {
+    let isUnix = false
+    const server = this.#createServer((env) => (isUnix ? { peer: null } : peerOf(env)), tls)
+    server.on("upgrade", (request, socket, head) => this.#upgrade(server, request, socket, head))
     return new Promise((resolve, reject) => {
       server.once("error", reject)
-      server.listen({ host, port, ipv6Only: host.includes(":") }, () => {
+      server.listen(where, () => {
         server.off("error", reject)
-        // What goes wrong later concerns one client, not the listener.
-        server.on("error", () => {})
-        this.#servers.push(server)
-        const address = server.address()
-        if (address === null || typeof address === "string")
-          reject(new Error("an HTTP server has an address and a port"))
-        else resolve(address.port)
+        this.#opened(server)
+        const address = server.address() ?? ""
+        isUnix = typeof address === "string"
+        resolve(address)
       })
     })
   }
 
-  /** Ends at once what is under way. */
+  /** Rejects with UnixPathError. The file is removed by close(). */
+  async listenUnix(path: string, { mode, isControl = false }: UnixListenOptions): Promise<void> {
+    const server = this.#createServer(() => ({ peer: null, isControl }))
+    await listenOnUnixPath(server, path, mode)
+    this.#opened(server)
+  }
+
+  /** The one place where an HTTP server is made. */
+  #createServer(peer: Peer, tls: TlsContexts | null = null): Server {
+    const server = createAdaptorServer({
+      ...(tls !== null && { createServer: this.#httpsServers(tls) }),
+      fetch: (request, env) => this.#app.fetch(request, peer(env)),
+      overrideGlobalObjects: false,
+      serverOptions: {
+        headersTimeout: this.#timeouts.headersMs,
+        requestTimeout: this.#timeouts.requestMs,
+        keepAliveTimeout: KEEP_ALIVE_MS,
+        connectionsCheckingInterval: this.#timeouts.checkMs,
+        maxHeaderSize: HEADERS_SIZE_MAX,
+        shouldUpgradeCallback: wantsWebSocket,
+      },
+    })
+    server.maxConnections = CONNECTIONS_MAX
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- No createServer of HTTP/2 was given.
+    return server as Server
+  }
+
+  #httpsServers(tls: TlsContexts): ReturnType<typeof createHttpsServers> {
+    return createHttpsServers(tls, (peer, reason) => {
+      this.#log.warn({ peer, reason }, "TLS connection to the HTTP API refused")
+    })
+  }
+
+  /** A WebSocket is not one of the connections that are counted here: the broker has a limit of its own. */
+  #upgrade(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (!wantsWebSocket(request)) {
+      serveWithoutUpgrade(server, request, socket, head)
+      return
+    }
+    server.maxConnections++
+    socket.once("close", () => server.maxConnections--)
+    this.#webSocket(request, socket, head)
+  }
+
+  #opened(server: Server): void {
+    // What goes wrong later concerns one client, not the listener.
+    server.on("error", () => {})
+    this.#servers.push(server)
+  }
+
+  /** Ends at once what is under way. Resolves when the WebSockets are gone, too, which somebody else ends. */
   async close(): Promise<void> {
     const servers = this.#servers.splice(0)
     await Promise.all(
@@ -55,14 +140,49 @@ export class HttpListener {
         (server) =>
           new Promise<void>((resolve) => {
             server.close(() => resolve())
-            if ("closeAllConnections" in server) server.closeAllConnections()
+            server.closeAllConnections()
           }),
       ),
     )
   }
 }
 
+function wantsWebSocket({ headers, url = "" }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === "websocket" && !/^\/api(?:\/|\?|$)/.test(url)
+}
+
+/**
+ * Clients may offer another protocol (Java's offers HTTP/2 with its first request) and expect an ordinary
+ * answer from a server that does not know it. Where WebSockets are served, a runtime before Node 24.9, which
+ * has no shouldUpgradeCallback, hands over all such requests: so this one is read once more, without the offer.
+ */
+function serveWithoutUpgrade(
+  server: Server,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): void {
+  const lines = [`${request.method ?? "GET"} ${request.url ?? "/"} HTTP/${request.httpVersion}`]
+  const { rawHeaders } = request
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const [name = "", value = ""] = rawHeaders.slice(i, i + 2)
+    if (/^(?:upgrade|http2-settings)$/i.test(name)) continue
+    if (/^connection$/i.test(name)) lines.push(`Connection: ${withoutUpgrade(value)}`)
+    else lines.push(`${name}: ${value}`)
+  }
+  socket.unshift(Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"), head]))
+  server.emit("encrypted" in socket ? "secureConnection" : "connection", socket)
+}
+
+function withoutUpgrade(connection: string): string {
+  const kept = connection
+    .split(",")
+    .map((token) => token.trim())
+    .filter((token) => !/^(?:upgrade|http2-settings)$/i.test(token))
+  return kept.length === 0 ? "keep-alive" : kept.join(", ")
+}
+
+/** One that has gone meanwhile has no address, and must not be taken for one on a Unix socket. */
 function peerOf({ incoming }: HttpBindings | Http2Bindings): AppBindings["Bindings"] {
-  const { remoteAddress } = incoming.socket
-  return { peer: remoteAddress ?? null }
+  return { peer: incoming.socket.remoteAddress ?? "" }
 }

@@ -1,10 +1,11 @@
-import { Type } from "typebox"
-import type { Static, TSchema } from "typebox"
+import { Type } from "./schema.ts"
+import type { Static, TSchema } from "./schema.ts"
 import type { Clock } from "../util/clock.ts"
-import { HttpError } from "./errors.ts"
-import { BATCH_SIZE, regexFilter, substringFilter } from "./filter.ts"
+import { badRequest, HttpError } from "./errors.ts"
+import { ATTEMPTS, BATCH_SIZE, regexFilter, substringFilter } from "./filter.ts"
 import type { Filter } from "./filter.ts"
 import type { Reply, ResponseDoc } from "./route.ts"
+import { SAMPLE_QUERY } from "./samples.ts"
 import { Slices } from "./slices.ts"
 import { firstSorted } from "./sorting.ts"
 import type { SortKey } from "./sorting.ts"
@@ -47,11 +48,13 @@ export const LIST_QUERY = Type.Object({
       description: "Fields to return, separated by commas, with dots for nested ones",
     }),
   ),
-  disable_stats: Type.Optional(Type.String({ description: "Accepted and without effect" })),
-  enable_queue_totals: Type.Optional(Type.String({ description: "Accepted and without effect" })),
 })
 
+/** Of lists of what counts messages or octets. */
+export const STATISTICS_QUERY = Type.Object({ ...LIST_QUERY.properties, ...SAMPLE_QUERY })
+
 export type ListQuery = Static<typeof LIST_QUERY>
+export type StatisticsQuery = Static<typeof STATISTICS_QUERY>
 
 export function pageOf(row: TSchema): TSchema {
   return Type.Object({
@@ -179,10 +182,15 @@ async function findSorted<T>(
 ): Promise<Found<T>> {
   const accepted: T[] = []
   let totalCount = 0
-  for await (const batch of batches(source, filter, slices)) {
-    totalCount += batch.size
-    for (const item of batch.accepted) accepted.push(item)
-  }
+  if (filter === null) {
+    for (const item of source.items)
+      if (accepted.push(item) % BATCH_SIZE === 0 && slices.isTimeOver()) await slices.next()
+    totalCount = accepted.length
+  } else
+    for await (const batch of batches(source, filter, slices)) {
+      totalCount += batch.size
+      for (const item of batch.accepted) accepted.push(item)
+    }
   const isReverse = (query.sort_reverse ?? "false").toLowerCase() !== "false"
   const count = Math.min(end, accepted.length)
   const sorted = await firstSorted(accepted, keyOf, count, isReverse, slices)
@@ -200,20 +208,31 @@ async function* batches<T>(
   slices: Slices,
 ): AsyncGenerator<Batch<T>> {
   let batch: T[] = []
-  const judged = (): Batch<T> => {
-    const items = batch
-    batch = []
-    if (filter === null) return { size: items.length, accepted: items }
-    const verdicts = filter.test(items.map((item) => source.nameOf(item)))
-    return { size: items.length, accepted: items.filter((_, i) => verdicts[i] === true) }
-  }
   for (const item of source.items) {
     batch.push(item)
     if (batch.length < BATCH_SIZE) continue
-    yield judged()
+    yield await judged(source, filter, batch, slices)
+    batch = []
     if (slices.isTimeOver()) await slices.next()
   }
-  yield judged()
+  yield await judged(source, filter, batch, slices)
+}
+
+async function judged<T>(
+  source: ListSource<T>,
+  filter: Filter | null,
+  items: readonly T[],
+  slices: Slices,
+): Promise<Batch<T>> {
+  if (filter === null) return { size: items.length, accepted: items }
+  const names = items.map((item) => source.nameOf(item))
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (attempt > 0) await slices.next()
+    const verdicts = filter.test(names)
+    if (verdicts !== null)
+      return { size: items.length, accepted: items.filter((_, i) => verdicts[i] === true) }
+  }
+  throw badRequest("the regular expression takes too long")
 }
 
 /** Null without a filter. */

@@ -1,5 +1,5 @@
-import { Type } from "typebox"
-import type { TSchema } from "typebox"
+import { Type } from "./schema.ts"
+import type { TSchema } from "./schema.ts"
 import { VERSION } from "../config/version.ts"
 import type { Route } from "./route.ts"
 
@@ -16,7 +16,7 @@ const ERRORS: Readonly<Record<number, string>> = {
   404: "There is no such object, or the user cannot see its vhost",
 }
 
-const ACCESS_DOC: Readonly<Record<Route["access"], string>> = {
+export const ACCESS_DOC: Readonly<Record<Route["access"], string>> = {
   open: "Needs no login.",
   management: "For every user with a management tag.",
   monitoring: "For the tags monitoring and administrator.",
@@ -55,8 +55,8 @@ export function openApiPath(path: string): string {
 
 function operation(route: Route): Json {
   const responses: Record<string, Json> = {}
-  for (const [status, { doc, schema }] of Object.entries(route.responses))
-    responses[status] = { description: doc, ...content(schema) }
+  for (const [status, { doc, schema, contentType }] of Object.entries(route.responses))
+    responses[status] = { description: doc, ...content(schema, contentType) }
   for (const [status, description] of Object.entries(ERRORS))
     responses[status] ??= { description, ...content(reference("Error")) }
   const body = route.hasRawBody ? Type.Record(Type.String(), Type.Unknown()) : route.body
@@ -72,8 +72,8 @@ function operation(route: Route): Json {
   }
 }
 
-function content(schema: TSchema | Json | undefined): Json {
-  return schema === undefined ? {} : { content: { "application/json": { schema } } }
+function content(schema: TSchema | Json | undefined, type = "application/json"): Json {
+  return schema === undefined ? {} : { content: { [type]: { schema } } }
 }
 
 function reference(name: string): Json {

@@ -1,4 +1,5 @@
-import { Type } from "typebox"
+import { Type } from "./schema.ts"
+import type { Static } from "./schema.ts"
 import type { User } from "../auth/users.ts"
 import { GLOBAL_COMPONENT } from "../broker/parameters.ts"
 import type { Parameter } from "../broker/parameters.ts"
@@ -32,7 +33,7 @@ function describe({ vhost, item }: InVhost<Parameter>): Record<string, unknown> 
 
 function list(
   api: Api,
-  query: Type.Static<typeof LIST_QUERY>,
+  query: Static<typeof LIST_QUERY>,
   vhosts: readonly Vhost[],
   component: string | null,
 ): Promise<Reply> {
@@ -126,7 +127,8 @@ export const PARAMETER_ROUTES: readonly Route[] = [
     responses: CREATED_OR_UPDATED,
     async handle(api, { user, params, body }) {
       const { parameters } = vhostToChange(api, user, params.vhost)
-      return created(await parameters.set(params.component, params.name, valueOf(body)))
+      const value = valueOf(body)
+      return created(await parameters.set(params.component, params.name, value, user))
     },
   }),
   route({

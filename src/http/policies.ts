@@ -1,4 +1,5 @@
-import { Type } from "typebox"
+import { Type } from "./schema.ts"
+import type { Static } from "./schema.ts"
 import type { User } from "../auth/users.ts"
 import { APPLY_TO, formatPolicy } from "../broker/policy/policy-list.ts"
 import type { Policy, PolicyList } from "../broker/policy/policy-list.ts"
@@ -57,7 +58,7 @@ const KINDS: readonly PolicyKind[] = [
 
 function list(
   api: Api,
-  query: Type.Static<typeof LIST_QUERY>,
+  query: Static<typeof LIST_QUERY>,
   kind: PolicyKind,
   vhosts: readonly Vhost[],
 ): Promise<Reply> {

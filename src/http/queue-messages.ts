@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer"
-import { Type } from "typebox"
+import { Type } from "./schema.ts"
+import type { Static } from "./schema.ts"
 import type { User } from "../auth/users.ts"
 import { decodeProperties } from "../amqp/properties.ts"
 import { ProtocolError } from "../amqp/errors.ts"
@@ -37,7 +38,15 @@ const GOT = Type.Object({
   payload_encoding: Type.String({ enum: ["string", "base64"] }),
 })
 
-const BROWSED = Type.Object({
+const HELD = {
+  unacked_since_ms: Type.Union([COUNT, Type.Null()], {
+    description: "Since about when its client has it; null if it has just come",
+  }),
+  unacked_for_seconds: COUNT,
+}
+
+export const BROWSED = Type.Object({
+  id: Type.String({ description: "Names the message as long as it is there" }),
   index: COUNT,
   state: TEXT,
   payload_bytes: COUNT,
@@ -51,6 +60,8 @@ const BROWSED = Type.Object({
   delivery_tag: Type.Optional(COUNT),
   consumer_tag: Type.Optional(TEXT),
   channel_name: Type.Optional(TEXT),
+  unacked_since_ms: Type.Optional(HELD.unacked_since_ms),
+  unacked_for_seconds: Type.Optional(COUNT),
 })
 
 /** What becomes of a message that was taken. */
@@ -78,7 +89,7 @@ const GET_BODY = Type.Object({
   encoding: Type.Optional(Type.String({ enum: ["auto", "base64"], default: "auto" })),
   truncate: Type.Optional(Type.Integer({ minimum: 0, description: "Bytes of each body" })),
 })
-type GetBody = Type.Static<typeof GET_BODY>
+type GetBody = Static<typeof GET_BODY>
 
 /** An unknown word must not lose messages. */
 function settlementOf(body: GetBody): Settlement {
@@ -171,8 +182,9 @@ function payload(bytes: Buffer, encoding: string): { payload: string; payload_en
   return { payload: bytes.toString("base64"), payload_encoding: "base64" }
 }
 
-function browsedRow(message: BrowsedMessage, encoding: string): Record<string, unknown> {
+export function browsedRow(message: BrowsedMessage, encoding: string): Record<string, unknown> {
   return {
+    id: `${String(message.segment)}-${String(message.position)}`,
     index: message.index,
     state: message.state,
     payload_bytes: message.bodySize,
@@ -185,17 +197,35 @@ function browsedRow(message: BrowsedMessage, encoding: string): Record<string, u
   }
 }
 
-function unackedRow(message: UnackedMessage): Record<string, unknown> {
+function unackedRow(message: UnackedMessage, nowMs: number): Record<string, unknown> {
   return {
     delivery_tag: message.deliveryTag,
     consumer_tag: message.consumerTag === "" ? "Basic get" : message.consumerTag,
     channel_name: channelName(message.connection.name, message.channel),
+    unacked_since_ms: message.heldSinceMs,
+    unacked_for_seconds:
+      message.heldSinceMs === null ? 0 : Math.max(0, Math.round((nowMs - message.heldSinceMs) / 1000)),
   }
 }
 
+const PURGED_AT_ONCE = 500
+
+/** All at once costs little; some have to be read. */
+async function purge(clock: Clock, queue: MessageQueue, countMax: number): Promise<void> {
+  const slices = new Slices(clock)
+  let left = countMax
+  while (left > 0 && left < queue.readyCount && !queue.deleted) {
+    if (slices.isTimeOver()) await slices.next()
+    const count = queue.purge(Math.min(left, PURGED_AT_ONCE))
+    if (count === 0) return
+    left -= count
+  }
+  if (left > 0 && !queue.deleted) queue.purge(left)
+}
+
 /** Messages of one browse: reading them from disk takes time. */
-const BROWSE_MAX = 1000
-const BROWSE_BYTES_MAX = 4 << 20
+export const BROWSE_MAX = 1000
+export const BROWSE_BYTES_MAX = 4 << 20
 
 const BROWSE_QUERY = Type.Object({
   state: Type.Optional(Type.String({ enum: ["ready", "unacked"], default: "ready" })),
@@ -216,7 +246,7 @@ const BROWSE_QUERY = Type.Object({
 function browse(
   api: Api,
   queue: MessageQueue,
-  query: Type.Static<typeof BROWSE_QUERY>,
+  query: Static<typeof BROWSE_QUERY>,
 ): Record<string, unknown>[] {
   const encoding = query.encoding ?? "auto"
   const bounds = {
@@ -233,7 +263,7 @@ function browse(
   if (query.state !== "unacked")
     return browseReady(queue, { ...bounds, skip }).map((message) => browsedRow(message, encoding))
   return browseUnacked(api.broker.connections, queue, { ...bounds, skip }).map((message) =>
-    Object.assign(browsedRow(message, encoding), unackedRow(message)),
+    Object.assign(browsedRow(message, encoding), unackedRow(message, api.broker.clock.nowMs)),
   )
 }
 
@@ -258,6 +288,9 @@ const STREAM_BODY = Type.Object({
       default: "first",
       description: "first, last, next or a number",
     }),
+  ),
+  timestamp_ms: Type.Optional(
+    Type.Integer({ minimum: 0, description: "Instead of an offset: from this moment on" }),
   ),
   encoding: Type.Optional(Type.String({ enum: ["auto", "base64"], default: "auto" })),
   truncate: Type.Optional(Type.Integer({ minimum: 0, description: "Bytes of each body" })),
@@ -303,7 +336,7 @@ export const QUEUE_MESSAGE_ROUTES: readonly Route[] = [
       200: {
         doc: "The first 1000",
         schema: Type.Array(
-          Type.Object({ delivery_tag: COUNT, consumer_tag: TEXT, channel_name: TEXT }),
+          Type.Object({ delivery_tag: COUNT, consumer_tag: TEXT, channel_name: TEXT, ...HELD }),
         ),
       },
     },
@@ -311,7 +344,8 @@ export const QUEUE_MESSAGE_ROUTES: readonly Route[] = [
       const queue = queueToRead(api, request)
       if (!(queue instanceof Queue)) return ok([])
       const bounds = { skip: 0, limit: BROWSE_MAX, bodyBytesMax: 0, bytesMax: BROWSE_BYTES_MAX }
-      return ok(browseUnacked(api.broker.connections, queue, bounds).map(unackedRow))
+      const { clock, connections } = api.broker
+      return ok(browseUnacked(connections, queue, bounds).map((one) => unackedRow(one, clock.nowMs)))
     },
   }),
   route({
@@ -325,8 +359,9 @@ export const QUEUE_MESSAGE_ROUTES: readonly Route[] = [
       const queue = queueToRead(api, request)
       if (!(queue instanceof Stream)) throw notFound()
       const { count = 1, truncate, encoding = "auto", offset = "first" } = request.body
+      const { timestamp_ms: timeMs } = request.body
       const found = browseStream(queue, {
-        offset: streamOffset(queue, offset),
+        offset: timeMs === undefined ? streamOffset(queue, offset) : queue.offsetAt(timeMs),
         limit: count,
         bytesMax: BROWSE_BYTES_MAX,
         ...(truncate === undefined ? {} : { bodyBytesMax: truncate }),
@@ -339,9 +374,14 @@ export const QUEUE_MESSAGE_ROUTES: readonly Route[] = [
     path: "/api/queues/:vhost/:name/contents",
     group: "Queues",
     summary: "Purges a queue: its ready messages are gone",
+    query: Type.Object({
+      count: Type.Optional(
+        Type.Integer({ minimum: 1, description: "The first ones only; without it all" }),
+      ),
+    }),
     responses: DONE,
-    handle(api, request) {
-      queueToRead(api, request).purge()
+    async handle(api, request) {
+      await purge(api.broker.clock, queueToRead(api, request), request.query.count ?? Infinity)
       return NO_CONTENT
     },
   }),

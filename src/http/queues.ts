@@ -1,28 +1,44 @@
-import { Type } from "typebox"
+import { Type } from "./schema.ts"
+import type { Static } from "./schema.ts"
 import type { User } from "../auth/users.ts"
 import { requireConfigure, requireRead, requireWriteTo } from "../broker/access.ts"
 import type { MessageQueue } from "../broker/queue/message-queue.ts"
+import type { PolicyEffect } from "../broker/policy/effective-settings.ts"
 import { queueTypeOf } from "../broker/queue-type.ts"
+import { Stream } from "../broker/stream/stream.ts"
 import type { Vhost } from "../broker/vhost.ts"
 import type { Api } from "./api.ts"
-import { describeBinding, describeConsumer, describeQueue, explainDelivery } from "./describe.ts"
+import {
+  average,
+  describeBinding,
+  describeConsumer,
+  describeQueue,
+  describeQueueBarely,
+  describeStream,
+  DELIVERY_CODES,
+  explainDelivery,
+  stateOf,
+  unackedBytesOf,
+} from "./describe.ts"
 import { notFound } from "./errors.ts"
 import { BINDING } from "./exchanges.ts"
 import { tableFromJson } from "./json-tables.ts"
-import { LIST_QUERY, listReply, listResponses } from "./lists.ts"
+import { listReply, listResponses, LIST_QUERY, STATISTICS_QUERY } from "./lists.ts"
 import type { ListSource } from "./lists.ts"
-import { COUNT, counters, FLAG, OPTIONAL_TEXT, TABLE, TEXT } from "./rates-schema.ts"
+import { filtered, queuePreset, QUEUE_PRESETS } from "./queue-presets.ts"
+import { COUNT, counters, FLAG, LENGTHS, OPTIONAL_TEXT, TABLE, TEXT } from "./rates-schema.ts"
 import { created, CREATED_OR_UPDATED, DONE, NO_CONTENT, ok, route } from "./route.ts"
 import type { Route } from "./route.ts"
+import { SAMPLE_QUERY, shownBy } from "./samples.ts"
 import type { SortKey } from "./sorting.ts"
-import { QUEUE_METRICS } from "./statistics.ts"
+import { LENGTH_METRICS, QUEUE_METRICS } from "./statistics.ts"
 import { bindingsToQueue, queuesOf } from "./vhost-items.ts"
 import type { InVhost } from "./vhost-items.ts"
 import { accessOf, checkMayChange, findVhost, visibleVhosts } from "./visibility.ts"
 
 /** Queues: list, look at, declare, delete. Their messages are queue-messages.ts. */
 
-export const QUEUE = Type.Object({
+const DECLARED = {
   name: TEXT,
   vhost: TEXT,
   type: TEXT,
@@ -32,10 +48,20 @@ export const QUEUE = Type.Object({
   arguments: TABLE,
   node: TEXT,
   state: TEXT,
+}
+
+/** With disable_stats. */
+const QUEUE_WITHOUT_STATISTICS = Type.Object({
+  ...DECLARED,
+  messages: Type.Optional(COUNT),
+  messages_ready: Type.Optional(COUNT),
+  messages_unacknowledged: Type.Optional(COUNT),
+})
+
+export const QUEUE = Type.Object({
+  ...DECLARED,
   consumers: COUNT,
-  messages: COUNT,
-  messages_ready: COUNT,
-  messages_unacknowledged: COUNT,
+  ...LENGTHS,
   messages_persistent: COUNT,
   message_bytes: COUNT,
   message_bytes_ready: COUNT,
@@ -52,7 +78,7 @@ export const QUEUE = Type.Object({
   exclusive_consumer_tag: OPTIONAL_TEXT,
   single_active_consumer_tag: OPTIONAL_TEXT,
   owner_pid_details: Type.Optional(TABLE),
-  message_stats: counters(QUEUE_METRICS.map(([name]) => name)),
+  message_stats: counters(QUEUE_METRICS),
 })
 
 const ONE_QUEUE = Type.Intersect([
@@ -60,49 +86,104 @@ const ONE_QUEUE = Type.Intersect([
   Type.Object({
     consumer_details: Type.Array(TABLE),
     delivery: Type.Object({
-      state: Type.String({ enum: ["idle", "waiting", "delivering"] }),
+      state: Type.String({ enum: ["idle", "waiting", "delivering", "paused"] }),
+      code: Type.String({ enum: [...DELIVERY_CODES] }),
       reason: TEXT,
     }),
+    stream: Type.Optional(
+      Type.Object({
+        first_offset: COUNT,
+        next_offset: COUNT,
+        segments: COUNT,
+        readers: Type.Array(TABLE),
+        kept_offsets: Type.Array(TABLE),
+      }),
+    ),
   }),
 ])
 
 type Entry = InVhost<MessageQueue>
 
-/** Those by which 100,000 queues can be sorted without making a row of each. */
+function effectOf({ vhost, item }: Entry): PolicyEffect {
+  return vhost.effectiveSettings.effectOf(queueTypeOf(item.arguments), item.name)
+}
+
+/** Of every field that can be sorted by: 100,000 queues without making a row of each. */
 function sortKeys(api: Api): Readonly<Record<string, (entry: Entry) => SortKey>> {
-  const rates = QUEUE_METRICS.map(([name, read], index) => [
-    [`message_stats.${name}`, ({ item }: Entry) => read(item)] as const,
-    [
-      `message_stats.${name}_details.rate`,
-      ({ item }: Entry) => api.statistics.rate(item, index),
-    ] as const,
-  ])
+  const { statistics } = api
+  const rates = [
+    ...QUEUE_METRICS.map(([name]) => `message_stats.${name}`),
+    ...LENGTH_METRICS.map(([name]) => name),
+  ].map(
+    (name, index) =>
+      [`${name}_details.rate`, ({ item }: Entry) => statistics.rate(item, index)] as const,
+  )
+  const counts = [
+    ...QUEUE_METRICS.map(
+      ([name, read]) => [`message_stats.${name}`, ({ item }: Entry) => read(item)] as const,
+    ),
+    ...LENGTH_METRICS.map(([name, read]) => [name, ({ item }: Entry) => read(item)] as const),
+  ]
   return {
     name: ({ item }) => item.name,
     vhost: ({ vhost }) => vhost.name,
     type: ({ item }) => queueTypeOf(item.arguments),
-    durable: ({ item }) => (item.durable ? 1 : 0),
+    durable: ({ item }) => Number(item.durable),
+    auto_delete: ({ item }) => Number(item.autoDelete),
+    exclusive: ({ item }) => Number(item.exclusive),
     consumers: ({ item }) => item.consumerCount,
-    messages: ({ item }) => item.readyCount + item.unackedCount,
-    messages_ready: ({ item }) => item.readyCount,
+    messages_persistent: ({ item }) => (item.durable ? item.readyCount + item.unackedCount : 0),
     ready: ({ item }) => item.readyCount,
-    messages_unacknowledged: ({ item }) => item.unackedCount,
     unacked: ({ item }) => item.unackedCount,
+    message_bytes: ({ item }) => item.readyBytes + unackedBytesOf(item),
     message_bytes_ready: ({ item }) => item.readyBytes,
+    message_bytes_unacknowledged: ({ item }) => unackedBytesOf(item),
     ready_bytes: ({ item }) => item.readyBytes,
-    state: () => "running",
-    ...Object.fromEntries(rates.flat()),
+    unacked_bytes: ({ item }) => unackedBytesOf(item),
+    ready_avg_bytes: ({ item }) => average(item.readyBytes, item.readyCount),
+    unacked_avg_bytes: ({ item }) => average(unackedBytesOf(item), item.unackedCount),
+    policy: (entry) => effectOf(entry).policy,
+    operator_policy: (entry) => effectOf(entry).operatorPolicy,
+    state: ({ item }) => stateOf(item),
+    ...Object.fromEntries(counts),
+    ...Object.fromEntries(rates),
   }
 }
 
-export function queueList(api: Api, vhosts: readonly Vhost[]): ListSource<Entry> {
+const QUEUES_QUERY = Type.Object({
+  ...STATISTICS_QUERY.properties,
+  disable_stats: Type.Optional(
+    Type.Boolean({ description: "Only what was declared, without counters and rates" }),
+  ),
+  enable_queue_totals: Type.Optional(
+    Type.Boolean({ description: "With disable_stats: the numbers of messages all the same" }),
+  ),
+  preset: Type.Optional(
+    Type.String({ enum: [...QUEUE_PRESETS], description: "Only queues of this kind" }),
+  ),
+})
+
+const QUEUES = listResponses(Type.Union([QUEUE, QUEUE_WITHOUT_STATISTICS]))
+
+export function queueList(
+  api: Api,
+  vhosts: readonly Vhost[],
+  query: Static<typeof QUEUES_QUERY> = {},
+): ListSource<Entry> {
   const keys = sortKeys(api)
+  const shown = shownBy(query, false)
+  const accepts = queuePreset(api.statistics, query.preset)
+  const { disable_stats: isBare = false, enable_queue_totals: withTotals = false } = query
   return {
-    items: queuesOf(vhosts),
-    total: vhosts.reduce((sum, { queues }) => sum + queues.size, 0),
+    items: accepts === null ? queuesOf(vhosts) : filtered(queuesOf(vhosts), accepts),
+    ...(accepts === null && { total: vhosts.reduce((sum, { queues }) => sum + queues.size, 0) }),
     nameOf: ({ item }) => item.name,
-    row: ({ vhost, item }) => describeQueue(api, vhost, item),
-    sortKey: (field) => (Object.hasOwn(keys, field) ? keys[field] : undefined),
+    row: ({ vhost, item }) =>
+      isBare
+        ? describeQueueBarely(api, vhost, item, withTotals)
+        : describeQueue(api, vhost, item, shown),
+    // By what queues do not have they all come alike.
+    sortKey: (field) => (Object.hasOwn(keys, field) ? keys[field] : () => null),
   }
 }
 
@@ -123,7 +204,7 @@ async function declare(
   user: User,
   vhost: Vhost,
   name: string,
-  body: Type.Static<typeof DECLARATION>,
+  body: Static<typeof DECLARATION>,
 ): Promise<boolean> {
   checkMayChange(user, vhost.name)
   const access = accessOf(api.broker, user, vhost.name)
@@ -157,10 +238,10 @@ export const QUEUE_ROUTES: readonly Route[] = [
       path,
       group: "Queues",
       summary: "The queues of all vhosts that the user can see",
-      query: LIST_QUERY,
-      responses: listResponses(QUEUE),
+      query: QUEUES_QUERY,
+      responses: QUEUES,
       handle: (api, { user, query }) =>
-        listReply(api.broker.clock, query, queueList(api, visibleVhosts(api.broker, user))),
+        listReply(api.broker.clock, query, queueList(api, visibleVhosts(api.broker, user), query)),
     }),
   ),
   route({
@@ -168,13 +249,13 @@ export const QUEUE_ROUTES: readonly Route[] = [
     path: "/api/queues/:vhost",
     group: "Queues",
     summary: "The queues of a vhost",
-    query: LIST_QUERY,
-    responses: listResponses(QUEUE),
+    query: QUEUES_QUERY,
+    responses: QUEUES,
     handle: (api, { user, params, query }) =>
       listReply(
         api.broker.clock,
         query,
-        queueList(api, [findVhost(api.broker, user, params.vhost)]),
+        queueList(api, [findVhost(api.broker, user, params.vhost)], query),
       ),
   }),
   route({
@@ -183,6 +264,7 @@ export const QUEUE_ROUTES: readonly Route[] = [
     group: "Queues",
     summary: "One queue, its consumers, and why it delivers or does not",
     query: Type.Object({
+      ...SAMPLE_QUERY,
       consumer_list_length: Type.Optional(
         Type.Integer({ default: -1, description: "Consumers to list, at most; -1 lists all" }),
       ),
@@ -199,9 +281,10 @@ export const QUEUE_ROUTES: readonly Route[] = [
         if (info !== undefined) consumers.push(describeConsumer(info))
       }
       return ok({
-        ...describeQueue(api, vhost, queue, true),
+        ...describeQueue(api, vhost, queue, shownBy(query, true)),
         consumer_details: consumers,
         delivery: explainDelivery(queue),
+        ...(queue instanceof Stream && { stream: describeStream(queue) }),
       })
     },
   }),

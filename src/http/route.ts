@@ -1,5 +1,5 @@
-import { Type } from "typebox"
-import type { Static, TObject, TProperties, TSchema } from "typebox"
+import { Type } from "./schema.ts"
+import type { Static, TObject, TProperties, TSchema } from "./schema.ts"
 import type { User } from "../auth/users.ts"
 import type { Api } from "./api.ts"
 
@@ -33,12 +33,16 @@ export interface ApiRequest<Name extends string = string, Query = unknown, Body 
   readonly remoteAddress: string | null
   /** The path as it came, for Location headers. */
   readonly path: string
+  /** It came over TLS. */
+  readonly isEncrypted: boolean
   header(name: string): string | undefined
 }
 
 export interface ResponseDoc {
   readonly doc: string
   readonly schema?: TSchema
+  /** Default application/json. */
+  readonly contentType?: string
 }
 
 export interface Route {

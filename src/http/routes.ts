@@ -1,16 +1,25 @@
-import { Type } from "typebox"
+import { Type } from "./schema.ts"
+import { AUDIT_ROUTES } from "./audit.ts"
+import { AUTH_CHECK_ROUTES } from "./auth-check.ts"
 import { BINDING_ROUTES } from "./bindings.ts"
 import { CONNECTION_ROUTES } from "./connections.ts"
 import { DEFINITION_ROUTES } from "./definitions.ts"
 import { EXCHANGE_ROUTES } from "./exchanges.ts"
 import { HEALTH_ROUTES } from "./health.ts"
+import { LOG_LEVEL_ROUTES } from "./log-level.ts"
+import { LOG_ROUTES } from "./logs.ts"
+import { METRICS_ROUTES } from "./metrics/routes.ts"
+import { MAINTENANCE_ROUTES } from "./maintenance.ts"
 import { openApiDocument } from "./openapi.ts"
 import { PARAMETER_ROUTES } from "./parameters.ts"
 import { POLICY_ROUTES } from "./policies.ts"
+import { MESSAGES_ELSEWHERE_ROUTES } from "./messages-elsewhere.ts"
 import { QUEUE_MESSAGE_ROUTES } from "./queue-messages.ts"
+import { QUEUE_STATE_ROUTES } from "./queue-state.ts"
 import { QUEUE_ROUTES } from "./queues.ts"
 import { ok, route } from "./route.ts"
 import type { Route } from "./route.ts"
+import { SESSION_ROUTES } from "./sessions.ts"
 import { SYSTEM_ROUTES } from "./system.ts"
 import { USER_ROUTES } from "./users.ts"
 import { VHOST_ROUTES } from "./vhosts.ts"
@@ -20,11 +29,19 @@ import { VHOST_ROUTES } from "./vhosts.ts"
  * OpenAPI document come from it. Where two paths could match, the more literal one stands first.
  */
 const API_ROUTES: readonly Route[] = [
+  ...MAINTENANCE_ROUTES,
   ...SYSTEM_ROUTES,
+  ...LOG_ROUTES,
+  ...LOG_LEVEL_ROUTES,
+  ...AUTH_CHECK_ROUTES,
+  ...AUDIT_ROUTES,
+  ...SESSION_ROUTES,
   ...VHOST_ROUTES,
   ...EXCHANGE_ROUTES,
   ...QUEUE_ROUTES,
   ...QUEUE_MESSAGE_ROUTES,
+  ...QUEUE_STATE_ROUTES,
+  ...MESSAGES_ELSEWHERE_ROUTES,
   ...BINDING_ROUTES,
   ...CONNECTION_ROUTES,
   ...USER_ROUTES,
@@ -32,6 +49,7 @@ const API_ROUTES: readonly Route[] = [
   ...PARAMETER_ROUTES,
   ...DEFINITION_ROUTES,
   ...HEALTH_ROUTES,
+  ...METRICS_ROUTES,
 ]
 
 const OPENAPI_PATH = "/api/openapi.json"

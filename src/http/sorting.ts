@@ -19,6 +19,7 @@ const RUN_LENGTH = 1024
 /** What has no key comes first; numbers before strings. */
 export function compareKeys(a: SortKey, b: SortKey): number {
   if (a === b) return 0
+  if (typeof a === "number" && typeof b === "number") return a - b
   if (a === null) return -1
   if (b === null) return 1
   if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1
@@ -43,7 +44,10 @@ export async function firstSorted<T>(
   return sorted.slice(0, count).map(({ item }) => item)
 }
 
-/** Keeps up to twice as many as wanted, and from time to time the best of them. */
+/**
+ * A sample of the keys says about how far down the wanted ones go; what lies beyond is passed over
+ * without an object. Of those with the key at the border only the first can be wanted.
+ */
 async function select<T>(
   items: readonly T[],
   keyOf: (item: T) => SortKey,
@@ -53,19 +57,46 @@ async function select<T>(
 ): Promise<Sorted<T>[]> {
   const sign = isReverse ? -1 : 1
   const compare = (a: Sorted<T>, b: Sorted<T>): number => sign * compareKeys(a.key, b.key)
-  let best: Sorted<T>[] = []
-  let worst: Sorted<T> | null = null
-  for (const item of items) {
-    if (slices.isOver()) await slices.next()
-    const key = keyOf(item)
-    // Most are passed over here: no object is made for them.
-    if (worst !== null && sign * compareKeys(key, worst.key) >= 0) continue
-    best.push({ item, key })
-    if (best.length < 2 * Math.max(count, 50)) continue
-    best = best.toSorted(compare).slice(0, count)
-    worst = best.at(-1) ?? null
+  const border = borderOf(items, keyOf, count, sign)
+  if (border === null) return sortAll(items, keyOf, compare, slices)
+  const before: T[] = []
+  const atBorder: Sorted<T>[] = []
+  for (let start = 0; start < items.length; start += RUN_LENGTH) {
+    if (slices.isTimeOver()) await slices.next()
+    const end = Math.min(items.length, start + RUN_LENGTH)
+    for (let i = start; i < end; i++) {
+      const item = items[i]!
+      const key = keyOf(item)
+      const order = sign * compareKeys(key, border.key)
+      if (order < 0) before.push(item)
+      else if (order === 0 && atBorder.length < count) atBorder.push({ item, key })
+    }
   }
-  return best.toSorted(compare)
+  // The sample was not like the rest, or keys have changed meanwhile.
+  if (before.length + atBorder.length < count) return sortAll(items, keyOf, compare, slices)
+  return [...(await sortAll(before, keyOf, compare, slices)), ...atBorder]
+}
+
+const SAMPLES = 1000
+/** Samples beyond those that are expected to be wanted. */
+const SAMPLES_SPARE = 20
+
+/** Null for a list that is not worth it. */
+function borderOf<T>(
+  items: readonly T[],
+  keyOf: (item: T) => SortKey,
+  count: number,
+  sign: number,
+): { readonly key: SortKey } | null {
+  if (items.length < 4 * SAMPLES) return null
+  const step = items.length / SAMPLES
+  const keys = Array.from({ length: SAMPLES }, (_, i) => {
+    const item = items[Math.floor(i * step)]
+    return item === undefined ? null : keyOf(item)
+  })
+  const rank = Math.ceil((2 * count) / step) + SAMPLES_SPARE
+  if (rank >= SAMPLES) return null
+  return { key: keys.toSorted((a, b) => sign * compareKeys(a, b))[rank] ?? null }
 }
 
 async function sortAll<T>(

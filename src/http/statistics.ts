@@ -1,32 +1,34 @@
 import type { Broker } from "../broker/broker.ts"
 import { CHANNEL_COUNTERS, CounterSum } from "../broker/inspection.ts"
-import type { ChannelCounters } from "../broker/inspection.ts"
+import type { ChannelCounters, InspectedConnection } from "../broker/inspection.ts"
 import type { Exchange } from "../broker/exchange/exchange.ts"
 import type { MessageQueue } from "../broker/queue/message-queue.ts"
 import type { Vhost } from "../broker/vhost.ts"
 import type { Clock, TimerHandle } from "../util/clock.ts"
+import { levelsOf, RATES_ONLY } from "./samples.ts"
+import type { Shown } from "./samples.ts"
+import { SeriesTable } from "./series.ts"
+import type { Metric, Metrics } from "./series.ts"
 import { Slices } from "./slices.ts"
 
 /**
- * Rates. The data plane only counts; every SAMPLE_MS this walks over what is alive, in slices, and notes
- * how much each counter has grown. What has never counted anything has no series here, what is gone
- * loses it with the next walk, and only SERIES_WITH_LOG_MAX of the busy ones keep a log of samples.
+ * Rates and samples. The data plane only counts; every SAMPLE_MS this walks over what is alive, in slices,
+ * and notes how much each counter has grown (series.ts). Totals never fall: what vhosts, connections and
+ * channels have counted stays in them when they are gone.
  */
 export const SAMPLE_MS = 5000
-export const LOG_LENGTH = 120
-const SERIES_WITH_LOG_MAX = 500
-
-/** The names of counters as the API shows them, and how they are read. */
-type Metric<T> = readonly [name: string, read: (subject: T) => number]
 
 const CHANNEL_NAMES = {
   publishedCount: "publish",
   confirmedCount: "confirm",
   returnedCount: "return_unroutable",
+  droppedCount: "drop_unroutable",
+  publishedConfirmCount: "publish_confirm",
   deliveredCount: "deliver",
   deliveredNoAckCount: "deliver_no_ack",
   gotCount: "get",
   gotNoAckCount: "get_no_ack",
+  getEmptyCount: "get_empty",
   redeliveredCount: "redeliver",
   acknowledgedCount: "ack",
   rejectedCount: "reject",
@@ -49,9 +51,29 @@ export const CHANNEL_METRICS: readonly Metric<ChannelCounters>[] = [
 
 export const QUEUE_METRICS: readonly Metric<MessageQueue>[] = [
   ["publish", (queue) => queue.publishedCount],
+  [
+    "deliver",
+    (queue) =>
+      queue.deliveredCount - queue.deliverNoAckCount - queue.getCount - queue.getNoAckCount,
+  ],
+  ["deliver_no_ack", (queue) => queue.deliverNoAckCount],
   ["deliver_get", (queue) => queue.deliveredCount],
+  ["get", (queue) => queue.getCount],
+  ["get_no_ack", (queue) => queue.getNoAckCount],
+  ["get_empty", (queue) => queue.getEmptyCount],
   ["ack", (queue) => queue.acknowledgedCount],
   ["redeliver", (queue) => queue.redeliveredCount],
+]
+
+interface Lengths {
+  readonly readyCount: number
+  readonly unackedCount: number
+}
+
+export const LENGTH_METRICS: readonly Metric<Lengths>[] = [
+  ["messages", ({ readyCount, unackedCount }) => readyCount + unackedCount],
+  ["messages_ready", ({ readyCount }) => readyCount],
+  ["messages_unacknowledged", ({ unackedCount }) => unackedCount],
 ]
 
 export const EXCHANGE_METRICS: readonly Metric<Exchange>[] = [
@@ -72,6 +94,10 @@ export const CONNECTION_METRICS: readonly Metric<OctetCounters>[] = [
 
 interface Churn {
   readonly broker: Broker
+  /** Of vhosts that are gone. */
+  readonly declaredCount: number
+  readonly createdCount: number
+  readonly deletedCount: number
 }
 
 export const CHURN_METRICS: readonly Metric<Churn>[] = [
@@ -79,80 +105,103 @@ export const CHURN_METRICS: readonly Metric<Churn>[] = [
   ["connection_closed", ({ broker }) => broker.admission.connectionsClosedCount],
   ["channel_created", ({ broker }) => broker.admission.channelsOpenedCount],
   ["channel_closed", ({ broker }) => broker.admission.channelsClosedCount],
-  ["queue_declared", ({ broker }) => sumOf(broker, (vhost) => vhost.queuesDeclaredCount)],
-  ["queue_created", ({ broker }) => sumOf(broker, (vhost) => vhost.queuesDeclaredCount)],
-  ["queue_deleted", ({ broker }) => sumOf(broker, (vhost) => vhost.queuesDeletedCount)],
+  [
+    "queue_declared",
+    ({ broker, declaredCount }) =>
+      declaredCount + sumOf(broker, (vhost) => vhost.queuesDeclaredCount),
+  ],
+  [
+    "queue_created",
+    ({ broker, createdCount }) => createdCount + sumOf(broker, (vhost) => vhost.queuesCreatedCount),
+  ],
+  [
+    "queue_deleted",
+    ({ broker, deletedCount }) => deletedCount + sumOf(broker, (vhost) => vhost.queuesDeletedCount),
+  ],
 ]
 
-/** Messages in the queues of a vhost, as of the last walk, or counted anew on request. */
+/** What the process has used, and what it has left. */
+export interface NodeGauges {
+  freeDiskBytes(): number
+}
+
+export const NODE_COUNTERS: readonly Metric<NodeGauges>[] = [
+  ["cpu_user_time", () => Math.round(process.cpuUsage().user / 1000)],
+  ["cpu_sys_time", () => Math.round(process.cpuUsage().system / 1000)],
+]
+
+export const NODE_LEVELS: readonly Metric<NodeGauges>[] = [
+  ["mem_used", () => process.memoryUsage.rss()],
+  ["disk_free", (node) => node.freeDiskBytes()],
+]
+
+const NO_METRICS: readonly Metric<unknown>[] = []
+
+const QUEUE_SERIES: Metrics<MessageQueue> = { counters: QUEUE_METRICS, levels: LENGTH_METRICS }
+const EXCHANGE_SERIES: Metrics<Exchange> = { counters: EXCHANGE_METRICS, levels: NO_METRICS }
+const CHANNEL_SERIES: Metrics<ChannelCounters> = { counters: CHANNEL_METRICS, levels: NO_METRICS }
+const CONNECTION_SERIES: Metrics<OctetCounters> = {
+  counters: CONNECTION_METRICS,
+  levels: NO_METRICS,
+}
+const LENGTHS_SERIES: Metrics<Lengths> = { counters: NO_METRICS, levels: LENGTH_METRICS }
+const CHURN_SERIES: Metrics<Churn> = { counters: CHURN_METRICS, levels: NO_METRICS }
+const NODE_SERIES: Metrics<NodeGauges> = { counters: NODE_COUNTERS, levels: NODE_LEVELS }
+
+/** Everything that a vhost, or all of them, has counted and holds. */
+class Sums {
+  readonly counters = new CounterSum()
+  readonly octets = { receivedBytes: 0, sentBytes: 0 }
+  readonly lengths = { readyCount: 0, unackedCount: 0 }
+
+  clear(): void {
+    Object.assign(this.counters, new CounterSum())
+    Object.assign(this.octets, { receivedBytes: 0, sentBytes: 0 })
+    Object.assign(this.lengths, { readyCount: 0, unackedCount: 0 })
+  }
+
+  add({ counters, octets, lengths }: Sums): void {
+    this.counters.add(counters)
+    this.addOctets(octets)
+    this.lengths.readyCount += lengths.readyCount
+    this.lengths.unackedCount += lengths.unackedCount
+  }
+
+  addOctets({ receivedBytes, sentBytes }: OctetCounters): void {
+    this.octets.receivedBytes += receivedBytes
+    this.octets.sentBytes += sentBytes
+  }
+}
+
+/** Messages in queues, counted now. */
 export interface MessageTotals {
   readonly ready: number
   readonly unacked: number
   readonly consumers: number
 }
 
-class Series {
-  /** Of the walk that has seen it last. */
-  walk = 0
-  readonly last: number[]
-  readonly rates: number[]
-  log: SampleLog | null = null
-
-  constructor(count: number) {
-    this.last = Array.from<number>({ length: count }).fill(0)
-    this.rates = Array.from<number>({ length: count }).fill(0)
-  }
-}
-
-/** The last LOG_LENGTH samples of some values. */
-class SampleLog {
-  readonly #samples: Float32Array
-  readonly #width: number
-  #count = 0
-
-  constructor(width: number) {
-    this.#width = width
-    this.#samples = new Float32Array(width * LOG_LENGTH)
-  }
-
-  push(values: readonly number[]): void {
-    this.#samples.set(values, (this.#count % LOG_LENGTH) * this.#width)
-    this.#count++
-  }
-
-  /** Oldest first. */
-  of(index: number): number[] {
-    const length = Math.min(this.#count, LOG_LENGTH)
-    return Array.from({ length }, (_, i) =>
-      round(this.#samples[((this.#count - length + i) % LOG_LENGTH) * this.#width + index] ?? 0),
-    )
-  }
-}
-
 export class Statistics {
   readonly #broker: Broker
   readonly #clock: Clock
-  readonly #series = new Map<object, Series>()
-  /** Messages in the queues of all vhosts. */
-  readonly #totalsLog = new SampleLog(2)
-  #logCount = 0
-  #walk = 0
+  readonly #series: SeriesTable
+  readonly #node: NodeGauges
   #isWalking = false
-  #lastMs: number
   #timer: TimerHandle | null = null
   #isStopped = false
-  /** Stands for all vhosts and channels together. */
-  readonly #all = new CounterSum()
-  readonly #churn: Churn
-  readonly #octets = { receivedBytes: 0, sentBytes: 0 }
-  readonly #octetsOfClosed = { receivedBytes: 0, sentBytes: 0 }
-  readonly #octetsSeen = new Map<object, readonly [received: number, sent: number]>()
+  readonly #all = new Sums()
+  readonly #byVhost = new Map<string, Sums>()
+  readonly #churn: { -readonly [K in keyof Churn]: Churn[K] }
+  /** By vhost, of connections that have been seen and are closed. */
+  readonly #octetsOfClosed = new Map<string, Sums>()
+  readonly #octetsOfGone = { receivedBytes: 0, sentBytes: 0 }
+  readonly #octetsSeen = new Map<object, { name: string } & OctetCounters>()
 
-  constructor(broker: Broker, clock: Clock) {
+  constructor(broker: Broker, clock: Clock, node: NodeGauges) {
     this.#broker = broker
     this.#clock = clock
-    this.#churn = { broker }
-    this.#lastMs = clock.nowMs
+    this.#node = node
+    this.#series = new SeriesTable(clock)
+    this.#churn = { broker, declaredCount: 0, createdCount: 0, deletedCount: 0 }
   }
 
   start(): void {
@@ -172,127 +221,188 @@ export class Statistics {
   async sample(): Promise<void> {
     if (this.#isWalking) return
     this.#isWalking = true
-    this.#walk++
     this.#clock.refresh()
-    const { nowMs } = this.#clock
-    const seconds = Math.max(nowMs - this.#lastMs, 1) / 1000
-    this.#lastMs = nowMs
+    this.#series.begin()
     const slices = new Slices(this.#clock)
-    await this.#walkConnections(seconds, slices)
-    let ready = 0
-    let unacked = 0
-    for (const vhost of this.#broker.vhosts.values()) {
-      for (const exchange of vhost.exchanges.values()) {
-        if (slices.isOver()) await slices.next()
-        this.#note(exchange, exchange, EXCHANGE_METRICS, seconds)
-      }
-      for (const queue of vhost.queues.values()) {
-        if (slices.isOver()) await slices.next()
-        ready += queue.readyCount
-        unacked += queue.unackedCount
-        this.#note(queue, queue, QUEUE_METRICS, seconds)
-      }
-    }
-    this.#totalsLog.push([ready, unacked])
-    for (const [subject, series] of this.#series) {
-      if (slices.isOver()) await slices.next()
-      if (series.walk === this.#walk) continue
-      if (series.log !== null) this.#logCount--
-      this.#series.delete(subject)
-    }
+    const byVhost = new Map<string, Sums>()
+    await this.#walkConnections(byVhost, slices)
+    const openChannels = new CounterSum()
+    for (const { counters } of byVhost.values()) openChannels.add(counters)
+    for (const vhost of this.#broker.vhosts.values())
+      await this.#walkVhost(vhost, sumsOf(byVhost, vhost.name), slices)
+    this.#noteTotals(byVhost, openChannels)
+    await this.#series.end(() => (slices.isOver() ? slices.next() : null))
     this.#isWalking = false
   }
 
-  async #walkConnections(seconds: number, slices: Slices): Promise<void> {
-    const sum = new CounterSum()
-    this.#octets.receivedBytes = this.#octetsOfClosed.receivedBytes
-    this.#octets.sentBytes = this.#octetsOfClosed.sentBytes
+  async #walkConnections(byVhost: Map<string, Sums>, slices: Slices): Promise<void> {
+    const open = new Set<object>()
     for (const { inspected } of this.#broker.connections) {
       if (slices.isTimeOver()) await slices.next()
-      this.#note(inspected, inspected, CONNECTION_METRICS, seconds)
-      this.#octetsSeen.set(inspected, [inspected.receivedBytes, inspected.sentBytes])
+      const { vhostName: name, receivedBytes, sentBytes } = inspected
+      open.add(inspected)
+      this.#series.note(inspected, inspected, CONNECTION_SERIES)
+      this.#octetsSeen.set(inspected, { name, receivedBytes, sentBytes })
+      const sums = sumsOf(byVhost, name)
       for (const { counters } of inspected.describeChannels()) {
-        this.#note(counters, counters, CHANNEL_METRICS, seconds)
-        sum.add(counters)
+        this.#series.note(counters, counters, CHANNEL_SERIES)
+        sums.counters.add(counters)
       }
     }
-    const open = new Set<object>()
-    for (const { inspected } of this.#broker.connections) open.add(inspected)
-    for (const [connection, [received, sent]] of this.#octetsSeen) {
-      this.#octets.receivedBytes += received
-      this.#octets.sentBytes += sent
-      if (open.has(connection)) continue
-      this.#octetsOfClosed.receivedBytes += received
-      this.#octetsOfClosed.sentBytes += sent
-      this.#octetsSeen.delete(connection)
+    for (const [connection, octets] of this.#octetsSeen) {
+      if (open.has(connection)) sumsOf(byVhost, octets.name).addOctets(octets)
+      else {
+        sumsOf(this.#octetsOfClosed, octets.name).addOctets(octets)
+        this.#octetsSeen.delete(connection)
+      }
     }
-    for (const name of this.#broker.vhosts.keys()) {
-      const closed = this.#broker.closedChannels.of(name)
-      if (closed !== null) sum.add(closed)
-    }
-    Object.assign(this.#all, sum)
-    this.#note(this.#all, this.#all, CHANNEL_METRICS, seconds)
-    this.#note(this.#octets, this.#octets, CONNECTION_METRICS, seconds)
-    this.#note(this.#churn, this.#churn, CHURN_METRICS, seconds)
+    for (const [name, { octets }] of this.#octetsOfClosed) sumsOf(byVhost, name).addOctets(octets)
   }
 
-  #note<T>(subject: object, source: T, metrics: readonly Metric<T>[], seconds: number): void {
-    let series = this.#series.get(subject)
-    if (series === undefined) {
-      if (metrics.every(([, read]) => read(source) === 0)) return
-      series = new Series(metrics.length)
-      this.#series.set(subject, series)
-      if (this.#logCount < SERIES_WITH_LOG_MAX) {
-        series.log = new SampleLog(metrics.length)
-        this.#logCount++
-      }
+  async #walkVhost(vhost: Vhost, sums: Sums, slices: Slices): Promise<void> {
+    const closed = this.#broker.closedChannels.of(vhost.name)
+    if (closed !== null) sums.counters.add(closed)
+    for (const exchange of vhost.exchanges.values()) {
+      if (slices.isOver()) await slices.next()
+      this.#series.note(exchange, exchange, EXCHANGE_SERIES)
     }
-    series.walk = this.#walk
-    for (const [index, [, read]] of metrics.entries()) {
-      const value = read(source)
-      // A sum may fall when something leaves it; a rate is never negative.
-      series.rates[index] = Math.max(0, (value - (series.last[index] ?? 0)) / seconds)
-      series.last[index] = value
+    for (const queue of vhost.queues.values()) {
+      if (slices.isOver()) await slices.next()
+      sums.lengths.readyCount += queue.readyCount
+      sums.lengths.unackedCount += queue.unackedCount
+      this.#series.note(queue, queue, QUEUE_SERIES)
     }
-    series.log?.push(series.rates)
+  }
+
+  /** The objects of sums stay the same: series know them by identity. */
+  #noteTotals(byVhost: ReadonlyMap<string, Sums>, openChannels: CounterSum): void {
+    this.#all.clear()
+    this.#all.addOctets(this.#octetsOfGone)
+    for (const [name, sums] of byVhost) {
+      this.#all.add(sums)
+      if (!this.#broker.vhosts.has(name)) continue
+      const kept = sumsOf(this.#byVhost, name)
+      kept.clear()
+      kept.add(sums)
+      this.#noteSums(kept, false)
+    }
+    Object.assign(this.#all.counters, openChannels)
+    this.#broker.closedChannels.addAll(this.#all.counters)
+    for (const name of this.#byVhost.keys())
+      if (!this.#broker.vhosts.has(name)) this.#byVhost.delete(name)
+    this.#noteSums(this.#all, true)
+    this.#series.note(this.#churn, this.#churn, CHURN_SERIES, true)
+    this.#series.note(this.#node, this.#node, NODE_SERIES, true)
+  }
+
+  #noteSums({ counters, lengths, octets }: Sums, isOne: boolean): void {
+    this.#series.note(counters, counters, CHANNEL_SERIES, isOne)
+    this.#series.note(lengths, lengths, LENGTHS_SERIES, isOne)
+    this.#series.note(octets, octets, CONNECTION_SERIES, isOne)
+  }
+
+  /** It is about to be deleted: what was counted there stays in the totals. */
+  vhostLeaves(vhost: Vhost): void {
+    const { name, queues } = vhost
+    this.#churn.declaredCount += vhost.queuesDeclaredCount
+    this.#churn.createdCount += vhost.queuesCreatedCount
+    this.#churn.deletedCount += vhost.queuesDeletedCount + queues.size
+    const { octets } = sumsOf(this.#octetsOfClosed, name)
+    this.#octetsOfGone.receivedBytes += octets.receivedBytes
+    this.#octetsOfGone.sentBytes += octets.sentBytes
+    this.#octetsOfClosed.delete(name)
+  }
+
+  /** Forgets rates and samples. Totals are the broker's, and stay. */
+  reset(): void {
+    this.#series.clear()
   }
 
   // ---- for the API
 
   rate(subject: object, index: number): number {
-    return round(this.#series.get(subject)?.rates[index] ?? 0)
+    return this.#series.rate(subject, index)
   }
 
-  /** `x` and `x_details` for each metric. With `log` also the samples. */
-  describe<T>(
-    subject: object,
-    source: T,
-    metrics: readonly Metric<T>[],
-    withLog = false,
-  ): Record<string, unknown> {
-    const series = this.#series.get(subject)
-    const record: Record<string, unknown> = {}
-    for (const [index, [name, read]] of metrics.entries()) {
-      record[name] = read(source)
-      const rate = round(series?.rates[index] ?? 0)
-      record[`${name}_details`] = withLog ? { rate, log: series?.log?.of(index) ?? [] } : { rate }
-    }
-    return record
+  queue(queue: MessageQueue, shown?: Shown): Record<string, unknown> {
+    return this.#series.describe(queue, queue, QUEUE_METRICS, 0, "msg_rates", shown)
   }
 
-  /** Of all channels, open and closed, counted now; rates of the last walk only of all vhosts together. */
-  async overview(vhostNames: readonly string[] | null): Promise<Record<string, unknown>> {
+  /** Messages ready and unacknowledged, and how fast they become more. */
+  queueLengths(queue: MessageQueue, shown: Shown = RATES_ONLY): Record<string, unknown> {
+    const first = QUEUE_METRICS.length
+    const withoutLog = { log: false, windows: shown.windows }
+    return this.#series.describe(queue, queue, LENGTH_METRICS, first, "lengths", withoutLog)
+  }
+
+  exchange(exchange: Exchange, shown?: Shown): Record<string, unknown> {
+    return this.#series.describe(exchange, exchange, EXCHANGE_METRICS, 0, "msg_rates", shown)
+  }
+
+  channel(counters: ChannelCounters, shown?: Shown): Record<string, unknown> {
+    return this.#series.describe(counters, counters, CHANNEL_METRICS, 0, "msg_rates", shown)
+  }
+
+  connection(connection: InspectedConnection, shown?: Shown): Record<string, unknown> {
+    return this.#series.describe(connection, connection, CONNECTION_METRICS, 0, "data_rates", shown)
+  }
+
+  /** Counted now: of some vhosts, or of all. Only all, or a single one, have rates and samples. */
+  async messageStats(
+    vhostNames: readonly string[] | null,
+    shown?: Shown,
+  ): Promise<Record<string, unknown>> {
     const sum = await this.countersOf(vhostNames)
-    return this.describe(vhostNames === null ? this.#all : sum, sum, CHANNEL_METRICS, true)
+    const { counters } = this.#known(vhostNames)
+    return this.#series.describe(counters, sum, CHANNEL_METRICS, 0, "msg_rates", shown)
   }
 
-  /** Counted now: of some vhosts, or of all. */
+  /** What has been `counted` now, with rates and samples. */
+  lengths(
+    vhostNames: readonly string[] | null,
+    counted: MessageTotals,
+    { windows }: Shown = RATES_ONLY,
+  ): Record<string, unknown> {
+    const { lengths } = this.#known(vhostNames)
+    const now = { readyCount: counted.ready, unackedCount: counted.unacked }
+    const shown = { log: false, windows }
+    return this.#series.describe(lengths, now, LENGTH_METRICS, 0, "lengths", shown)
+  }
+
+  /** As of the last walk. */
+  octets(vhostNames: readonly string[] | null, shown?: Shown): Record<string, unknown> {
+    const { octets } = this.#known(vhostNames)
+    return this.#series.describe(octets, octets, CONNECTION_METRICS, 0, "data_rates", shown)
+  }
+
+  churn(shown?: Shown): Record<string, unknown> {
+    return this.#series.describe(this.#churn, this.#churn, CHURN_METRICS, 0, "msg_rates", shown)
+  }
+
+  node(shown?: Shown): Record<string, unknown> {
+    const node = this.#node
+    const first = NODE_COUNTERS.length
+    return {
+      ...this.#series.describe(node, node, NODE_COUNTERS, 0, "node_stats", shown),
+      ...this.#series.describe(node, node, NODE_LEVELS, first, "node_stats", shown),
+    }
+  }
+
+  #known(vhostNames: readonly string[] | null): Sums {
+    if (vhostNames === null) return this.#all
+    const [name] = vhostNames
+    const sums = vhostNames.length === 1 && name !== undefined ? this.#byVhost.get(name) : undefined
+    return sums ?? new Sums()
+  }
+
+  /** Counted now: of some vhosts, or of all that are and were. */
   async countersOf(vhostNames: readonly string[] | null): Promise<CounterSum> {
     const slices = new Slices(this.#clock)
     const sum = new CounterSum()
-    for (const name of this.#broker.vhosts.keys()) {
-      if (vhostNames !== null && !vhostNames.includes(name)) continue
-      const closed = this.#broker.closedChannels.of(name)
+    const { closedChannels } = this.#broker
+    if (vhostNames === null) closedChannels.addAll(sum)
+    for (const name of vhostNames ?? []) {
+      const closed = closedChannels.of(name)
       if (closed !== null) sum.add(closed)
     }
     for (const { inspected } of this.#broker.connections) {
@@ -303,16 +413,11 @@ export class Statistics {
     return sum
   }
 
-  octets(): Record<string, unknown> {
-    return this.describe(this.#octets, this.#octets, CONNECTION_METRICS, true)
-  }
-
-  churn(): Record<string, unknown> {
-    return this.describe(this.#churn, this.#churn, CHURN_METRICS)
-  }
-
-  messageLogs(): { ready: number[]; unacked: number[] } {
-    return { ready: this.#totalsLog.of(0), unacked: this.#totalsLog.of(1) }
+  /** Messages of all vhosts in the last ten minutes, oldest first. */
+  messageLogs(): Readonly<Record<"messages" | "ready" | "unacked", number[]>> {
+    const [ring] = this.#series.ringsOf(this.#all.lengths)
+    const log = (index: number): number[] => (ring === undefined ? [] : levelsOf(ring, index))
+    return { messages: log(0), ready: log(1), unacked: log(2) }
   }
 
   /** Counted now, in slices. */
@@ -331,12 +436,14 @@ export class Statistics {
   }
 }
 
+function sumsOf(byVhost: Map<string, Sums>, name: string): Sums {
+  let sums = byVhost.get(name)
+  if (sums === undefined) byVhost.set(name, (sums = new Sums()))
+  return sums
+}
+
 function sumOf(broker: Broker, read: (vhost: Vhost) => number): number {
   let sum = 0
   for (const vhost of broker.vhosts.values()) sum += read(vhost)
   return sum
-}
-
-function round(rate: number): number {
-  return Math.round(rate * 10) / 10
 }

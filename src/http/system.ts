@@ -1,18 +1,23 @@
 import { availableParallelism } from "node:os"
-import { Type } from "typebox"
+import { Type } from "./schema.ts"
+import type { Static } from "./schema.ts"
 import { PasswordHash } from "../auth/password-hash.ts"
 import { EXCHANGE_TYPES } from "../broker/exchange/exchange-type.ts"
 import { GLOBAL_COMPONENT } from "../broker/parameters.ts"
 import type { Api } from "./api.ts"
 import { badRequest, notFound } from "./errors.ts"
 import { parseColumns, pickColumns } from "./lists.ts"
-import { COUNT, counters, FLAG, OPTIONAL_TEXT, RATE, TABLE, TEXT } from "./rates-schema.ts"
+import { COUNT, counters, FLAG, LENGTHS, OPTIONAL_TEXT, RATE, TABLE, TEXT } from "./rates-schema.ts"
 import { DONE, NO_CONTENT, ok, route } from "./route.ts"
 import type { ApiRequest, Route } from "./route.ts"
+import { RATES_ONLY, SAMPLE_QUERY, shownBy } from "./samples.ts"
+import type { Shown } from "./samples.ts"
 import { CHANNEL_METRICS, CHURN_METRICS } from "./statistics.ts"
 import { findVhost, hasTag, visibleConnections, visibleVhosts } from "./visibility.ts"
 
 /** The broker as a whole: overview, node, who is asking, and what RabbitMQ's tools ask before anything else. */
+
+const OVERVIEW_QUERY = Type.Object({ ...SAMPLE_QUERY, columns: Type.Optional(TEXT) })
 
 const WHOAMI = Type.Object({ name: TEXT, tags: Type.Array(TEXT), is_internal_user: FLAG })
 
@@ -37,16 +42,16 @@ const OVERVIEW = Type.Object({
     bindings: COUNT,
   }),
   queue_totals: Type.Object({
-    messages: COUNT,
-    messages_ready: COUNT,
-    messages_unacknowledged: COUNT,
+    ...LENGTHS,
     messages_log: Type.Array(Type.Number()),
     messages_ready_log: Type.Array(Type.Number()),
     messages_unacknowledged_log: Type.Array(Type.Number()),
   }),
-  message_stats: counters(CHANNEL_METRICS.map(([name]) => name)),
-  churn_rates: Type.Optional(counters(CHURN_METRICS.map(([name]) => name))),
+  message_stats: counters(CHANNEL_METRICS),
+  churn_rates: Type.Optional(counters(CHURN_METRICS)),
+  recv_oct: Type.Optional(COUNT),
   recv_oct_details: Type.Optional(RATE),
+  send_oct: Type.Optional(COUNT),
   send_oct_details: Type.Optional(RATE),
   exchange_types: Type.Array(Type.Object({ name: TEXT, enabled: FLAG })),
   listeners: Type.Optional(Type.Array(LISTENER)),
@@ -56,12 +61,17 @@ const OVERVIEW = Type.Object({
 /** The version that RabbitMQ's tools compare with what they need: what the API is like. */
 const COMPATIBLE_VERSION = "4.1.0"
 
-async function overview(api: Api, request: ApiRequest): Promise<Record<string, unknown>> {
+async function overview(
+  api: Api,
+  request: ApiRequest<string, Static<typeof OVERVIEW_QUERY>>,
+): Promise<Record<string, unknown>> {
   const { broker, statistics, node } = api
   const header = request.header("x-vhost") ?? ""
   const one = header === "" ? null : findVhost(broker, request.user, decodeHeader(header))
   const vhosts = one === null ? visibleVhosts(broker, request.user) : [one]
   const seesAll = one === null && hasTag(request.user, "monitoring")
+  const names = seesAll ? null : vhosts.map(({ name }) => name)
+  const shown = shownBy(request.query, true)
   let ready = 0
   let unacked = 0
   const totals = { channels: 0, connections: 0, consumers: 0, exchanges: 0, queues: 0, bindings: 0 }
@@ -79,7 +89,7 @@ async function overview(api: Api, request: ApiRequest): Promise<Record<string, u
     totals.connections++
     totals.channels += connection.channelCount
   }
-  const log = seesAll ? statistics.messageLogs() : { ready: [], unacked: [] }
+  const log = seesAll ? statistics.messageLogs() : { messages: [], ready: [], unacked: [] }
   const reply: Record<string, unknown> = {
     management_version: COMPATIBLE_VERSION,
     product_name: "Sluice",
@@ -93,24 +103,20 @@ async function overview(api: Api, request: ApiRequest): Promise<Record<string, u
     statistics_db_event_queue: 0,
     object_totals: totals,
     queue_totals: {
-      messages: ready + unacked,
-      messages_ready: ready,
-      messages_unacknowledged: unacked,
-      messages_log: log.ready.map((count, i) => count + (log.unacked[i] ?? 0)),
+      ...statistics.lengths(names, { ready, unacked, consumers: totals.consumers }, shown),
+      messages_log: log.messages,
       messages_ready_log: log.ready,
       messages_unacknowledged_log: log.unacked,
     },
-    message_stats: await statistics.overview(seesAll ? null : vhosts.map(({ name }) => name)),
+    message_stats: await statistics.messageStats(names, shown),
     exchange_types: EXCHANGE_TYPES.map((name) => ({ name, description: "", enabled: true })),
     contexts: [],
   }
   if (!seesAll) return reply
-  const octets = statistics.octets()
   return {
     ...reply,
-    churn_rates: statistics.churn(),
-    recv_oct_details: octets["recv_oct_details"],
-    send_oct_details: octets["send_oct_details"],
+    churn_rates: statistics.churn(shownBy(request.query, false)),
+    ...statistics.octets(null, shown),
     listeners: node.listeners().map((listener) => Object.assign({ node: node.name }, listener)),
   }
 }
@@ -154,9 +160,8 @@ const NODE = Type.Object({
   partitions: Type.Array(TEXT),
 })
 
-function describeNode(api: Api): Record<string, unknown> {
+function describeNode(api: Api, shown: Shown): Record<string, unknown> {
   const { broker, node } = api
-  const cpu = process.cpuUsage()
   return {
     name: node.name,
     type: "disc",
@@ -164,16 +169,12 @@ function describeNode(api: Api): Record<string, unknown> {
     uptime: uptimeMs(api),
     os_pid: String(process.pid),
     processors: availableParallelism(),
-    mem_used: process.memoryUsage.rss(),
-    mem_limit: process.availableMemory(),
-    mem_alarm: false,
+    mem_limit: node.memory.limitBytes === 0 ? node.memory.totalBytes : node.memory.limitBytes,
+    mem_alarm: broker.alarms.has("memory"),
     mem_calculation_strategy: "rss",
-    disk_free: node.freeDiskBytes(),
     disk_free_limit: node.freeDiskMinBytes,
-    disk_free_alarm: broker.alarmReason !== null,
+    disk_free_alarm: broker.alarms.has("disk"),
     db_dir: node.dataDirectory,
-    cpu_user_time: Math.round(cpu.user / 1000),
-    cpu_sys_time: Math.round(cpu.system / 1000),
     proc_used: broker.connections.size,
     run_queue: 0,
     sockets_used: broker.connections.size,
@@ -190,7 +191,8 @@ function describeNode(api: Api): Record<string, unknown> {
     })),
     applications: [{ name: "sluice", description: "Sluice", version: node.version }],
     contexts: [],
-    ...api.statistics.churn(),
+    ...api.statistics.node(shown),
+    ...api.statistics.churn(RATES_ONLY),
   }
 }
 
@@ -204,15 +206,13 @@ const FEATURE_FLAGS = [
   "detailed_queues_endpoint",
 ]
 
-const COLUMNS = Type.Object({ columns: Type.Optional(TEXT) })
-
 export const SYSTEM_ROUTES: readonly Route[] = [
   route({
     method: "GET",
     path: "/api/overview",
     group: "Broker",
     summary: "Totals, rates and versions; with the header x-vhost of one vhost",
-    query: COLUMNS,
+    query: OVERVIEW_QUERY,
     responses: { 200: { doc: "The overview", schema: OVERVIEW } },
     async handle(api, request) {
       const body = await overview(api, request)
@@ -241,9 +241,10 @@ export const SYSTEM_ROUTES: readonly Route[] = [
     group: "Broker",
     summary: "The nodes: this one",
     access: "monitoring",
-    query: COLUMNS,
+    query: OVERVIEW_QUERY,
     responses: { 200: { doc: "One node", schema: Type.Array(NODE) } },
-    handle: (api, { query }) => ok([pickColumns(describeNode(api), parseColumns(query.columns))]),
+    handle: (api, { query }) =>
+      ok([pickColumns(describeNode(api, shownBy(query, true)), parseColumns(query.columns))]),
   }),
   route({
     method: "GET",
@@ -251,11 +252,11 @@ export const SYSTEM_ROUTES: readonly Route[] = [
     group: "Broker",
     summary: "The node of this name",
     access: "monitoring",
-    query: COLUMNS,
+    query: OVERVIEW_QUERY,
     responses: { 200: { doc: "The node", schema: NODE } },
     handle(api, { params, query }) {
       if (params.node !== api.node.name) throw notFound()
-      return ok(pickColumns(describeNode(api), parseColumns(query.columns)))
+      return ok(pickColumns(describeNode(api, shownBy(query, true)), parseColumns(query.columns)))
     },
   }),
   route({

@@ -1,4 +1,5 @@
-import { Type } from "typebox"
+import { Type } from "./schema.ts"
+import type { Static } from "./schema.ts"
 import { parseTags } from "../auth/users-file.ts"
 import type {
   PermissionDescription,
@@ -60,11 +61,7 @@ const PUT_USER = Type.Object({
 })
 
 /** An existing user keeps what is not given; a new one must be given a password or a hash. */
-async function putUser(
-  api: Api,
-  name: string,
-  body: Type.Static<typeof PUT_USER>,
-): Promise<boolean> {
+async function putUser(api: Api, name: string, body: Static<typeof PUT_USER>): Promise<boolean> {
   const isKnown = api.broker.users.get(name) !== null
   const { password, password_hash: hash, hashing_algorithm: algorithm, tags } = body
   if (!isKnown && password === undefined && hash === undefined)

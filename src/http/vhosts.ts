@@ -1,4 +1,5 @@
-import { Type } from "typebox"
+import { Type } from "./schema.ts"
+import type { Static } from "./schema.ts"
 import { parseTags } from "../auth/users-file.ts"
 import type { User } from "../auth/users.ts"
 import type { VhostDescription } from "../broker/administration.ts"
@@ -6,10 +7,28 @@ import { VHOST_LIMITS } from "../broker/limits.ts"
 import type { VhostMetadata } from "../broker/vhost-store.ts"
 import type { Api } from "./api.ts"
 import { badRequest, notFound } from "./errors.ts"
-import { LIST_QUERY, listReply, listResponses, pickColumns, parseColumns } from "./lists.ts"
-import { COUNT, FLAG, OPTIONAL_TEXT, TABLE, TEXT } from "./rates-schema.ts"
+import {
+  LIST_QUERY,
+  listReply,
+  listResponses,
+  parseColumns,
+  pickColumns,
+  STATISTICS_QUERY,
+} from "./lists.ts"
+import {
+  COUNT,
+  counters,
+  FLAG,
+  LENGTHS,
+  OCTETS,
+  OPTIONAL_TEXT,
+  TABLE,
+  TEXT,
+} from "./rates-schema.ts"
 import { created, CREATED_OR_UPDATED, DONE, NO_CONTENT, ok, route } from "./route.ts"
 import type { Route } from "./route.ts"
+import { SAMPLE_QUERY, shownBy } from "./samples.ts"
+import type { Shown } from "./samples.ts"
 import { CHANNEL_METRICS } from "./statistics.ts"
 import { PERMISSION, TOPIC_PERMISSION } from "./users.ts"
 import { findVhost, seesVhost } from "./visibility.ts"
@@ -27,25 +46,24 @@ const VHOST = Type.Object({
   limits: Type.Record(Type.String(), COUNT),
   cluster_state: TABLE,
   protected_from_deletion: FLAG,
-  messages: COUNT,
-  messages_ready: COUNT,
-  messages_unacknowledged: COUNT,
-  message_stats: Type.Record(Type.String(), COUNT),
+  ...LENGTHS,
+  ...OCTETS,
+  message_stats: counters(CHANNEL_METRICS),
 })
 
-interface Totals {
-  readonly ready: number
-  readonly unacked: number
-  readonly stats: Readonly<Record<string, number>>
-}
-
-async function totalsOf(api: Api, name: string): Promise<Totals> {
-  const queues = api.broker.vhosts.get(name)?.queues.values() ?? []
-  const { ready, unacked } = await api.statistics.messageTotals(queues)
-  const sum = await api.statistics.countersOf([name])
-  const stats: Record<string, number> = {}
-  for (const [metric, read] of CHANNEL_METRICS) stats[metric] = read(sum)
-  return { ready, unacked, stats }
+/** What takes a walk over queues and connections. */
+async function statisticsOf(
+  api: Api,
+  name: string,
+  shown: Shown,
+): Promise<Record<string, unknown>> {
+  const { statistics, broker } = api
+  const totals = await statistics.messageTotals(broker.vhosts.get(name)?.queues.values() ?? [])
+  return {
+    ...statistics.lengths([name], totals, shown),
+    ...statistics.octets([name], shown),
+    message_stats: await statistics.messageStats([name], shown),
+  }
 }
 
 export function vhostMetadata(vhost: VhostDescription): Record<string, unknown> {
@@ -53,10 +71,15 @@ export function vhostMetadata(vhost: VhostDescription): Record<string, unknown> 
     description: vhost.description,
     tags: vhost.tags,
     ...(vhost.defaultQueueType === null ? {} : { default_queue_type: vhost.defaultQueueType }),
+    ...(vhost.isProtected && { protected_from_deletion: true }),
   }
 }
 
-function describeVhost(api: Api, vhost: VhostDescription, totals: Totals): Record<string, unknown> {
+function describeVhost(
+  api: Api,
+  vhost: VhostDescription,
+  statistics: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
   return {
     name: vhost.name,
     dir: vhost.dir,
@@ -67,11 +90,8 @@ function describeVhost(api: Api, vhost: VhostDescription, totals: Totals): Recor
     metadata: vhostMetadata(vhost),
     limits: vhost.limits,
     cluster_state: { [api.node.name]: "running" },
-    protected_from_deletion: false,
-    messages: totals.ready + totals.unacked,
-    messages_ready: totals.ready,
-    messages_unacknowledged: totals.unacked,
-    message_stats: totals.stats,
+    protected_from_deletion: vhost.isProtected,
+    ...statistics,
   }
 }
 
@@ -83,16 +103,18 @@ const PUT_VHOST = Type.Object({
   tracing: Type.Optional(Type.Boolean()),
   default_queue_type: Type.Optional(OPTIONAL_TEXT),
   defaultqueuetype: Type.Optional(OPTIONAL_TEXT),
+  protected_from_deletion: Type.Optional(Type.Boolean()),
 })
 
-export function metadataOf(body: Type.Static<typeof PUT_VHOST>): VhostMetadata {
-  const { description, tags, tracing } = body
+export function metadataOf(body: Static<typeof PUT_VHOST>): VhostMetadata {
+  const { description, tags, tracing, protected_from_deletion: isProtected } = body
   const type = body.default_queue_type ?? body.defaultqueuetype
   return {
     ...(description === undefined ? {} : { description }),
     ...(tags === undefined ? {} : { tags: parseTags(tags) }),
     ...(tracing === undefined ? {} : { tracing }),
     ...(type === undefined ? {} : { defaultQueueType: type }),
+    ...(isProtected === undefined ? {} : { isProtected }),
   }
 }
 
@@ -119,17 +141,17 @@ export const VHOST_ROUTES: readonly Route[] = [
     path: "/api/vhosts",
     group: "Vhosts",
     summary: "The vhosts that the user can see",
-    query: LIST_QUERY,
+    query: STATISTICS_QUERY,
     responses: listResponses(VHOST),
     async handle(api, { user, query }) {
       const vhosts = api.administration.listVhosts().filter(({ name }) => seesVhost(user, name))
-      const totals = new Map<string, Totals>()
-      for (const { name } of vhosts) totals.set(name, await totalsOf(api, name))
-      const none: Totals = { ready: 0, unacked: 0, stats: {} }
+      const statistics = new Map<string, Record<string, unknown>>()
+      const shown = shownBy(query, false)
+      for (const { name } of vhosts) statistics.set(name, await statisticsOf(api, name, shown))
       return listReply(api.broker.clock, query, {
         items: vhosts,
         nameOf: ({ name }) => name,
-        row: (vhost) => describeVhost(api, vhost, totals.get(vhost.name) ?? none),
+        row: (vhost) => describeVhost(api, vhost, statistics.get(vhost.name) ?? {}),
       })
     },
   }),
@@ -138,12 +160,12 @@ export const VHOST_ROUTES: readonly Route[] = [
     path: "/api/vhosts/:vhost",
     group: "Vhosts",
     summary: "One vhost",
-    query: Type.Object({ columns: Type.Optional(TEXT) }),
+    query: Type.Object({ ...SAMPLE_QUERY, columns: Type.Optional(TEXT) }),
     responses: { 200: { doc: "The vhost", schema: VHOST } },
     async handle(api, { user, params, query }) {
       const { name } = findVhost(api.broker, user, params.vhost)
-      const totals = await totalsOf(api, name)
-      const row = describeVhost(api, api.administration.getVhost(name), totals)
+      const statistics = await statisticsOf(api, name, shownBy(query, true))
+      const row = describeVhost(api, api.administration.getVhost(name), statistics)
       return ok(pickColumns(row, parseColumns(query.columns)))
     },
   }),
@@ -168,7 +190,9 @@ export const VHOST_ROUTES: readonly Route[] = [
     access: "administrator",
     responses: DONE,
     async handle(api, { params }) {
+      const vhost = api.broker.vhosts.get(params.vhost)
       await api.administration.deleteVhost(params.vhost)
+      if (vhost !== undefined) api.statistics.vhostLeaves(vhost)
       api.broker.closedChannels.forget(params.vhost)
       return NO_CONTENT
     },
@@ -185,6 +209,21 @@ export const VHOST_ROUTES: readonly Route[] = [
       return NO_CONTENT
     },
   }),
+  ...(["POST", "DELETE"] as const).map((method) =>
+    route({
+      method,
+      path: "/api/vhosts/:vhost/deletion/protection",
+      group: "Vhosts",
+      summary:
+        method === "POST" ? "Protects a vhost from being deleted" : "Takes the protection back",
+      access: "administrator",
+      responses: DONE,
+      async handle(api, { params }) {
+        await api.administration.putVhost(params.vhost, { isProtected: method === "POST" })
+        return NO_CONTENT
+      },
+    }),
+  ),
   route({
     method: "GET",
     path: "/api/vhosts/:vhost/permissions",

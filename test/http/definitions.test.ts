@@ -154,7 +154,7 @@ httpTest("a wrong file changes nothing and is told where it is wrong", async (ht
   const { expect } = http
   const good = { name: "good", vhost: "/" }
   for (const [body, reason] of [
-    [{ queues: [good, { vhost: "/" }] }, /queues\[1\] must have required properties name/],
+    [{ queues: [good, { vhost: "/" }] }, /queues\[1\]: field 'name' is required/],
     [{ queues: [good], bindings: [5] }, /bindings\[0\]/],
     [{ users: [{ tags: "" }], queues: [good] }, /users\[0\]/],
     ["{", /not_json/],

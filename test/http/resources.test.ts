@@ -45,7 +45,7 @@ httpTest("publishing checks what it is given, and says whether it was routed", a
   await expect(201, "PUT /api/exchanges/%2F/i", { body: { type: "fanout", internal: true } })
   await expect(400, "POST /api/exchanges/%2F/i/publish", { body: message })
   assert.equal(http.vhost.queues.get("q")?.readyCount, 1)
-  http.running.broker.setAlarm("test")
+  http.running.broker.setAlarm("disk", true)
   await expect(503, path, { body: message })
 })
 
@@ -291,7 +291,7 @@ httpTest("health checks say what is wrong", async ({ expect, running }) => {
   await expect(400, "GET /api/health/checks/port-listener/x")
   await expect(200, "GET /api/aliveness-test/%2F")
   await expect(200, "GET /api/healthchecks/node")
-  running.broker.setAlarm("low on disk")
+  running.broker.setAlarm("disk", true)
   const { text } = await expect(503, "GET /api/health/checks/alarms")
   assert.match(text, /"status":"failed".*low on disk/)
   await expect(503, "GET /api/healthchecks/node")
