@@ -10,17 +10,17 @@ import { Turn } from "../broker/turn.ts"
 import type { Writable } from "../broker/turn.ts"
 import type { DeclareMismatch } from "../broker/vhost-context.ts"
 import { VERSION } from "../config/version.ts"
-import { TcpListener } from "../net/tcp-listener.ts"
-import type { SocketSession } from "../net/tcp-listener.ts"
-import type { ConnectedSocket } from "../net/socket-transport.ts"
+import { UnixPathError } from "../net/unix-path.ts"
 import { Connection } from "../session/connection.ts"
-import type { SessionOptions } from "../session/session-options.ts"
+import type { CertificateName, SessionOptions } from "../session/session-options.ts"
 import { OutboxPool } from "../session/outbox.ts"
+import type { Transport } from "../session/transport.ts"
 import { openDataDirectory } from "../storage/data-directory.ts"
 import type { DataDirectory } from "../storage/data-directory.ts"
 import type { Disk } from "../storage/disk.ts"
 import { StorageError } from "../storage/disk.ts"
 import { FreeSpaceMonitor } from "../storage/free-space.ts"
+import { CountingDisk } from "../storage/counting-disk.ts"
 import { GroupCommit } from "../storage/group-commit.ts"
 import { JsonStore } from "../storage/json-store.ts"
 import { MemoryDisk } from "../storage/memory-disk.ts"
@@ -31,13 +31,23 @@ import { BufferPool } from "../util/buffer-pool.ts"
 import type { Clock, TimerHandle } from "../util/clock.ts"
 import { SystemClock } from "../util/clock.ts"
 import type { Logger } from "../util/logger.ts"
-import { silentLogger } from "../util/logger.ts"
 import { systemRandom } from "../util/random.ts"
 import type { Random } from "../util/random.ts"
 import type { HttpServer } from "./http-server.ts"
-import { createLogger } from "./logging.ts"
-import type { LeveledLogger, LogLevel } from "./logging.ts"
+import { Certificates } from "./certificates.ts"
+import { openHttpListeners } from "./http-listeners.ts"
+import type { HttpListenOptions } from "./http-listeners.ts"
+import { Listeners } from "./listeners.ts"
+import type { AmqpListenOptions } from "./listeners.ts"
+import type { MetricsListenOptions, MetricsServer } from "./metrics-server.ts"
+import { MemoryMonitor } from "./memory-monitor.ts"
+import type { MemorySource } from "./memory-monitor.ts"
+import { ProcessMemory } from "./process-memory.ts"
+import { AuditLog } from "./audit-log.ts"
+import { BrokerLog } from "./logging.ts"
+import type { LogLevel } from "./logging.ts"
 import { SettingsDocument } from "./settings-document.ts"
+import { StartError } from "./start-error.ts"
 import type { StorageContext } from "./vhost-storage.ts"
 import { Vhosts } from "./vhosts.ts"
 
@@ -48,26 +58,45 @@ import { Vhosts } from "./vhosts.ts"
 export interface BrokerStartOptions {
   /** Directory of everything that survives a restart. Without it, all is kept in memory. */
   readonly dataDirectory?: string
-  readonly amqp?: {
-    /** Addresses to listen on. Default 127.0.0.1. */
-    readonly host?: string | readonly string[]
-    /** 0 takes a free port. Default 5672. */
-    readonly port?: number
-  }
+  readonly amqp?: AmqpListenOptions
   /** The management HTTP API. Default: none. */
-  readonly http?: {
-    /** Addresses to listen on. Default 127.0.0.1. */
-    readonly host?: string | readonly string[]
-    /** 0 takes a free port. Default 15672. */
-    readonly port?: number
-  } | null
+  readonly http?: HttpListenOptions | null
+  /** The metrics for Prometheus without a login. Default: none; the HTTP API has them, too. */
+  readonly metrics?: MetricsListenOptions | null
+  /** Which name of a client's certificate is the user that logs in by it (EXTERNAL). Default common_name. */
+  readonly certificateLoginFrom?: CertificateName
+  /**
+   * A Unix socket on which whoever may open it is an administrator without a login, for sluicectl: its path
+   * and who may open it. Default: none.
+   */
+  readonly control?: { readonly path: string; readonly mode: number } | null
   /** False: confirms do not wait for fdatasync. Default true. */
   readonly sync?: boolean
   readonly logLevel?: LogLevel | "none"
+  /** Where the log goes instead of standard error. */
+  readonly logFile?: string
   /** A pino-compatible logger. Default: silent without `logLevel`, standard error with it. */
   readonly logger?: Logger
+  /** False: administrative changes are recorded in memory only. Default true. */
+  readonly auditLog?: boolean
+  /** Default 10 MiB. */
+  readonly auditLogMaxBytes?: number
+  /** With the one that is written to. Default 5. */
+  readonly auditLogFiles?: number
   /** Publishing stops when the disk has less than this. Default 0: three segments. */
   readonly freeDiskMinBytes?: number
+  /**
+   * Publishing stops while the process uses more memory: a part of all memory up to 1, or bytes. Default 0,
+   * no limit: most of the memory may be that of the program around the broker.
+   */
+  readonly memoryHighWatermark?: number
+  /** Failed logins are answered later and later. Default true. */
+  readonly loginThrottling?: boolean
+  /**
+   * Web pages that may connect over WebSocket, on the port of the HTTP API: `same-host`, `*` or origins such
+   * as `https://app.example.com`. Default `same-host`.
+   */
+  readonly websocketAllowedOrigins?: readonly string[]
   /** Default 128 MiB. */
   readonly maxMessageSizeBytes?: number
   /** Offered to clients. Default 60; 0 is off. */
@@ -86,23 +115,41 @@ export interface BrokerStartOptions {
   readonly segmentSizeBytes?: number
   /** Whether a redeclaration with other arguments is refused (strict, the default) or let pass (adopt). */
   readonly declareMismatch?: DeclareMismatch
+  /**
+   * File with definitions that are imported at each start before the broker listens; what exists stays as
+   * it is. With it neither the default user nor the default vhost is made.
+   */
+  readonly loadDefinitions?: string
   /** Administrator that is made when there are no users yet. Default guest. */
   readonly defaultUser?: string
   /** Base64 of salt and SHA-256. Default: of the password guest. */
   readonly defaultPasswordHash?: string
   /** The default user may log in from this machine only. Default true. */
   readonly defaultUserLoopbackOnly?: boolean
+  /** Options by `section.key`, to be shown to administrators. */
+  readonly configuration?: Readonly<Record<string, unknown>>
   /** For tests: the doors to time, chance and files. */
   readonly clock?: Clock
   readonly random?: Random
   readonly disk?: Disk
+  readonly memory?: MemorySource
 }
 
 /** What reconfigure() can change. */
 export type ReloadableOptions = Pick<
   BrokerStartOptions,
+  | "amqp"
+  | "http"
+  | "certificateLoginFrom"
   | "logLevel"
+  | "logFile"
+  | "auditLog"
+  | "auditLogMaxBytes"
+  | "auditLogFiles"
   | "freeDiskMinBytes"
+  | "memoryHighWatermark"
+  | "loginThrottling"
+  | "websocketAllowedOrigins"
   | "maxMessageSizeBytes"
   | "heartbeatSeconds"
   | "frameMaxBytes"
@@ -111,23 +158,23 @@ export type ReloadableOptions = Pick<
   | "maxConsumersPerChannel"
   | "consumerTimeoutMs"
   | "defaultUserLoopbackOnly"
+  | "configuration"
 >
 
-/** The broker could not start; the message says in one line what to do about it. */
-export class StartError extends Error {
-  override readonly name = "StartError"
-}
+export { StartError }
 
 const TICK_MS = 500
 const DISK_FULL_CODES: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"])
+/** Connections that are not open yet, or no more. A flood of them costs some 10 KiB each, for ten seconds. */
+const HANDSHAKES_MAX = 10_000
 /** How long clients have to answer connection.close at shutdown. */
 const SHUTDOWN_CLIENTS_MS = 5000
 
 const DEFAULTS = {
-  port: 5672,
-  httpPort: 15_672,
   maxMessageSize: 128 << 20,
   heartbeatSeconds: 60,
+  auditLogBytes: 10 << 20,
+  auditLogFiles: 5,
   frameMax: 131_072,
   channelMax: 2047,
   consumerTimeoutMs: 1_800_000,
@@ -148,35 +195,37 @@ export async function startBroker(options: BrokerStartOptions = {}): Promise<Run
 }
 
 export class RunningBroker {
-  /** `127.0.0.1:5672`, `[::1]:5672` */
-  readonly addresses: string[] = []
   readonly dataDirectory: string | null
   /** Vhosts, queues and connections, for tests and later the management. */
   readonly broker: Broker
   /** Users, permissions, vhosts and limits, to be changed at run time. */
   readonly administration: Administration
-  amqpPort = 0
+  /** Who changed what. */
+  readonly audit: AuditLog
   /** The management HTTP API; null without one. */
   http: HttpServer | null = null
+  /** The metrics; null without them and without the HTTP API. */
+  metrics: MetricsServer | null = null
   readonly #options: BrokerStartOptions
-  readonly #log: Logger
-  /** Null if the embedder has given one, or wants none. */
-  readonly #ownLog: LeveledLogger | null = null
+  readonly #log: BrokerLog
   readonly #clock: Clock
-  readonly #disk: Disk
+  readonly #disk: CountingDisk
   readonly #commit: GroupCommit
   readonly #openFiles: OpenFiles
   readonly #stores: StorageContext
   readonly #vhosts: Vhosts
   readonly #users: UserStore
-  readonly #listener: TcpListener
+  readonly #listeners: Listeners
+  readonly #certificates: Certificates
   readonly #freeSpace: FreeSpaceMonitor
+  readonly #memory: MemoryMonitor
   readonly #failedWritables = new Set<Writable>()
   /** Read by connections as they need it, so a change reaches them. */
   readonly #session: { -readonly [K in keyof SessionOptions]: SessionOptions[K] }
   readonly #outboxPool = new OutboxPool()
-  readonly #amqpHosts: string[] = []
   #isDiskLow = false
+  #configuration: Readonly<Record<string, unknown>>
+  #isStarted = false
   #lastConnectionId = 0
   #directory: DataDirectory | null = null
   #ticker: TimerHandle | null = null
@@ -184,14 +233,17 @@ export class RunningBroker {
 
   constructor(options: BrokerStartOptions) {
     this.#options = options
-    if (options.logger === undefined && options.logLevel !== undefined)
-      this.#ownLog = createLogger(levelOf(options.logLevel))
-    this.#log = options.logger ?? this.#ownLog ?? silentLogger
+    this.#configuration = options.configuration ?? {}
     this.#clock = options.clock ?? new SystemClock()
     this.dataDirectory = options.dataDirectory === undefined ? null : resolve(options.dataDirectory)
     const random = options.random ?? systemRandom
     const isInMemory = this.dataDirectory === null
-    this.#disk = options.disk ?? (isInMemory ? new MemoryDisk() : new NodeDisk())
+    const disk = options.disk ?? (isInMemory ? new MemoryDisk() : new NodeDisk())
+    this.#disk = new CountingDisk(disk, this.#clock)
+    const { logLevel, logFile: file, logger } = options
+    const level = logLevel === undefined ? undefined : levelOf(logLevel)
+    this.#log = new BrokerLog({ clock: this.#clock, level, file, logger })
+    this.audit = this.#auditLog()
     this.#openFiles = new OpenFiles(this.#disk)
     this.#commit = new GroupCommit(this.#disk, this.#openFiles, {
       sync: (options.sync ?? true) && !(isInMemory && options.disk === undefined),
@@ -226,23 +278,50 @@ export class RunningBroker {
     }
     this.#vhosts = new Vhosts({ root: this.#root, broker: this.broker, stores: this.#stores })
     this.administration = new Administration(this.broker, this.#vhosts)
-    this.#session = {
-      frameMax: options.frameMaxBytes ?? DEFAULTS.frameMax,
-      channelMax: options.channelMax ?? DEFAULTS.channelMax,
-      maxConsumersPerChannel: options.maxConsumersPerChannel ?? 0,
-      consumerTimeoutMs: options.consumerTimeoutMs ?? DEFAULTS.consumerTimeoutMs,
-      heartbeatSeconds: options.heartbeatSeconds ?? DEFAULTS.heartbeatSeconds,
-      maxMessageSize: options.maxMessageSizeBytes ?? DEFAULTS.maxMessageSize,
-      productVersion: VERSION,
-    }
-    this.#listener = new TcpListener((socket) => this.#accept(socket))
-    this.#freeSpace = new FreeSpaceMonitor({
+    this.#session = sessionOptions(options)
+    this.#certificates = new Certificates(this.#clock, this.#log)
+    this.#listeners = new Listeners(
+      {
+        accept: (socket) => this.#accept(socket),
+        clock: this.#clock,
+        log: this.#log,
+        certificates: this.#certificates,
+      },
+      options.amqp ?? {},
+    )
+    this.#freeSpace = this.#freeSpaceMonitor()
+    this.#memory = this.#memoryMonitor()
+    this.broker.logins.throttle.isOn = options.loginThrottling ?? true
+  }
+
+  #memoryMonitor(): MemoryMonitor {
+    const { memory = new ProcessMemory(), memoryHighWatermark: highWatermark = 0 } = this.#options
+    const onChange = (isLow: boolean): void => this.#memoryChanged(isLow)
+    return new MemoryMonitor({ clock: this.#clock, source: memory, highWatermark, onChange })
+  }
+
+  #freeSpaceMonitor(): FreeSpaceMonitor {
+    return new FreeSpaceMonitor({
       disk: this.#disk,
       clock: this.#clock,
       path: this.#root,
-      minBytes: this.#freeDiskMin(options.freeDiskMinBytes ?? 0),
+      minBytes: this.#freeDiskMin(this.#options.freeDiskMinBytes ?? 0),
       onChange: (isLow) => this.#diskChanged(isLow),
     })
+  }
+
+  #auditLog(): AuditLog {
+    const { auditLog = true, auditLogMaxBytes, auditLogFiles } = this.#options
+    const audit = new AuditLog({
+      disk: this.#disk,
+      path: this.dataDirectory === null ? null : `${this.dataDirectory}/audit.log`,
+      clock: this.#clock,
+      log: this.#log,
+      maxBytes: auditLogMaxBytes ?? DEFAULTS.auditLogBytes,
+      fileCount: auditLogFiles ?? DEFAULTS.auditLogFiles,
+    })
+    audit.isWriting = auditLog
+    return audit
   }
 
   #userStore(random: Random): UserStore {
@@ -270,66 +349,135 @@ export class RunningBroker {
     return this.dataDirectory ?? "/memory"
   }
 
+  /** `127.0.0.1:5672`, `[::1]:5672` */
+  get addresses(): readonly string[] {
+    return this.#listeners.addresses
+  }
+
+  get amqpPort(): number {
+    return this.#listeners.port
+  }
+
+  get amqpTlsPort(): number {
+    return this.#listeners.tlsPort
+  }
+
   async open(): Promise<void> {
     this.#directory = openDataDirectory(this.#disk, this.#root, this.#commit)
-    await this.#users.load()
+    const { loadDefinitions: definitions } = this.#options
+    const makesDefaults = definitions === undefined
+    await this.#users.load(makesDefaults)
     for (const problem of this.#users.problems) this.#log.error({ problem }, "users.json")
     this.broker.userLimits.load()
     this.broker.globalParameters.load()
-    await this.#vhosts.load()
+    await this.#vhosts.load(makesDefaults)
+    if (definitions !== undefined) {
+      const { loadDefinitions } = await import("./load-definitions.ts")
+      // The file is on the disk also where the rest is kept in memory.
+      const disk = this.#options.disk ?? new NodeDisk()
+      await loadDefinitions(disk, resolve(definitions), this)
+    }
     this.#freeSpace.start()
-    await this.#listen()
+    this.#memory.start()
+    await this.#listeners.open()
+    await this.#openMetrics()
     await this.#openHttp()
+    this.#certificates.start()
+    this.#logStart()
     this.#tick()
   }
 
-  async #listen(): Promise<void> {
-    const { host = "127.0.0.1", port = DEFAULTS.port } = this.#options.amqp ?? {}
-    await listenOnAll(host, "--amqp-port", "--bind", port, async (address) => {
-      // A free port is chosen once and used for all addresses.
-      const bound = await this.#listener.listen(address, port === 0 ? this.amqpPort : port)
-      this.amqpPort = bound.port
-      this.#amqpHosts.push(address)
-      this.addresses.push(
-        address.includes(":") ? `[${address}]:${bound.port}` : `${address}:${bound.port}`,
-      )
-    })
+  #logStart(): void {
+    this.#isStarted = true
+    const { addresses: amqp, dataDirectory } = this
+    const http = this.http?.addresses ?? []
+    const metrics = this.metrics?.addresses ?? []
+    let queues = 0
+    let messages = 0
+    for (const vhost of this.broker.vhosts.values()) {
+      queues += vhost.queues.size
+      for (const { readyCount } of vhost.queues.values()) messages += readyCount
+    }
+    const found = { vhosts: this.broker.vhosts.size, queues, messages }
+    const where = { dataDirectory, amqp, http, metrics }
+    this.#log.info({ version: VERSION, ...where, ...found }, "broker started")
   }
 
-  /** Loaded on demand: an embedded broker without it starts faster. */
+  /** Loaded on demand, as the HTTP API: an embedded broker without them starts faster. */
+  async #openMetrics(): Promise<void> {
+    const { http = null, control = null, metrics = null } = this.#options
+    if (http === null && control === null && metrics === null) return
+    const { MetricsServer } = await import("./metrics-server.ts")
+    const { buffers } = this.#stores
+    const server = new MetricsServer({
+      broker: this.broker,
+      dataDirectory: this.dataDirectory,
+      freeDiskBytes: () => this.#freeSpace.freeBytes,
+      freeDiskMinBytes: () => this.#freeSpace.minBytes,
+      memory: this.#memory,
+      disk: this.#disk,
+      commit: this.#commit,
+      openFiles: this.#openFiles,
+      buffers,
+    })
+    this.metrics = server
+    server.start()
+    if (metrics !== null) await server.listen(metrics)
+  }
+
   async #openHttp(): Promise<void> {
-    const { http } = this.#options
-    if (http === undefined || http === null) return
+    const { http = null, control = null } = this.#options
+    if (this.metrics === null || (http === null && control === null)) return
     const { HttpServer } = await import("./http-server.ts")
     const server = new HttpServer({
+      configuration: () => this.#configuration,
+      setLogLevel: (level) => {
+        this.#log.level = levelOf(level)
+      },
       broker: this.broker,
       administration: this.administration,
       dataDirectory: this.dataDirectory,
       freeDiskBytes: () => this.#freeSpace.freeBytes,
       freeDiskMinBytes: () => this.#freeSpace.minBytes,
-      amqpListeners: () =>
-        this.#amqpHosts.map((host) => ({
-          protocol: "amqp",
-          ip_address: host,
-          port: this.amqpPort,
-        })),
+      memory: this.#memory,
+      metrics: this.metrics.metrics,
+      webSocketOrigins: this.#options.websocketAllowedOrigins ?? ["same-host"],
+      acceptWebSocket: (transport) => this.#accept(transport),
+      amqpListeners: () => this.#listeners.facts,
+      certificates: () => this.#certificates.list,
+      logs: this.#log.ring,
+      audit: this.audit,
     })
     this.http = server
     server.start()
-    const { host = "127.0.0.1", port = DEFAULTS.httpPort } = http
-    await listenOnAll(host, "--http-port", "--http-bind", port, async (address) => {
-      await server.listen(address, port === 0 ? server.port : port)
-    })
+    if (control !== null) await this.#openControl(server, control)
+    if (http === null) return
+    await openHttpListeners(server, http, this.#certificates.open("https", http.tls))
   }
 
-  #accept(socket: ConnectedSocket): SocketSession {
-    return new Connection(
-      ++this.#lastConnectionId,
-      this.broker,
-      socket,
-      this.#outboxPool,
-      this.#session,
-    )
+  /** A broker without it serves its clients all the same. */
+  async #openControl(
+    server: HttpServer,
+    { path, mode }: { readonly path: string; readonly mode: number },
+  ): Promise<void> {
+    try {
+      await server.listenControl(path, mode)
+    } catch (error) {
+      if (!(error instanceof UnixPathError)) throw error
+      this.#log.warn(
+        { reason: error.message },
+        "there is no control socket: sluicectl needs --uri and credentials",
+      )
+    }
+  }
+
+  #accept(transport: Transport): Connection {
+    const { broker } = this
+    const id = ++this.#lastConnectionId
+    const connection = new Connection(id, broker, transport, this.#outboxPool, this.#session)
+    const startingCount = broker.connections.size - broker.admission.connectionCount
+    if (startingCount > HANDSHAKES_MAX) connection.destroy()
+    return connection
   }
 
   /**
@@ -337,6 +485,7 @@ export class RunningBroker {
    * connections from then on, the consumer timeout for channels.
    */
   reconfigure(options: ReloadableOptions): void {
+    this.#configuration = options.configuration ?? this.#configuration
     const session = this.#session
     session.maxMessageSize = options.maxMessageSizeBytes ?? session.maxMessageSize
     session.heartbeatSeconds = options.heartbeatSeconds ?? session.heartbeatSeconds
@@ -345,12 +494,23 @@ export class RunningBroker {
     session.maxConsumersPerChannel =
       options.maxConsumersPerChannel ?? session.maxConsumersPerChannel
     session.consumerTimeoutMs = options.consumerTimeoutMs ?? session.consumerTimeoutMs
+    session.certificateLoginFrom = options.certificateLoginFrom ?? session.certificateLoginFrom
+    this.#listeners.reconfigure(options.amqp ?? {})
+    if (options.http !== undefined) this.#certificates.replace("https", options.http?.tls)
     const { admission } = this.broker
     admission.maxConnections = options.maxConnections ?? admission.maxConnections
     const isLoopbackOnly = options.defaultUserLoopbackOnly ?? this.#users.defaultUserLoopbackOnly
     this.#users.defaultUserLoopbackOnly = isLoopbackOnly
-    if (options.logLevel !== undefined && this.#ownLog !== null)
-      this.#ownLog.level = levelOf(options.logLevel)
+    if (options.logLevel !== undefined) this.#log.level = levelOf(options.logLevel)
+    if (options.logFile !== undefined) this.#log.reopen(options.logFile)
+    if (options.auditLog !== undefined) this.audit.isWriting = options.auditLog
+    this.audit.maxBytes = options.auditLogMaxBytes ?? this.audit.maxBytes
+    this.audit.fileCount = options.auditLogFiles ?? this.audit.fileCount
+    if (this.http !== null && options.websocketAllowedOrigins !== undefined)
+      this.http.webSocketOrigins = options.websocketAllowedOrigins
+    const { throttle } = this.broker.logins
+    throttle.isOn = options.loginThrottling ?? throttle.isOn
+    this.#memory.highWatermark = options.memoryHighWatermark ?? this.#memory.highWatermark
     if (options.freeDiskMinBytes === undefined) return
     this.#freeSpace.minBytes = this.#freeDiskMin(options.freeDiskMinBytes)
     this.#freeSpace.check()
@@ -375,12 +535,18 @@ export class RunningBroker {
     this.#updateAlarm()
   }
 
+  #memoryChanged(isLow: boolean): void {
+    const { usedBytes, limitBytes } = this.#memory
+    this.#log.warn({ usedBytes, limitBytes }, isLow ? "memory is low" : "memory is back")
+    this.broker.setAlarm("memory", isLow)
+  }
+
   /** A full disk concerns everybody; any other failure the one store that has it. */
   #updateAlarm(): void {
     let isFull = this.#isDiskLow
     for (const { lastError } of this.#failedWritables)
       if (lastError !== null && DISK_FULL_CODES.has(lastError.code)) isFull = true
-    this.broker.setAlarm(isFull ? "low on disk" : null)
+    this.broker.setAlarm("disk", isFull)
   }
 
   #retryFailed(): void {
@@ -413,15 +579,21 @@ export class RunningBroker {
   }
 
   async #close(reason: string): Promise<void> {
-    this.#listener.close()
-    await this.http?.close()
+    this.#log.ring.close() // Who follows the log would keep the HTTP API open.
+    this.#listeners.close()
+    this.#certificates.close()
+    const httpClosed = this.http?.close()
+    this.broker.logins.throttle.close()
     this.#freeSpace.stop()
+    this.#memory.stop()
     for (const session of this.broker.connections) session.forceClose(reason)
     this.broker.turn.run()
     await Promise.all([this.#clientsGone(), this.#vhosts.settled()])
     this.#ticker?.cancel()
     this.broker.timers.close()
     for (const session of this.broker.connections) session.destroy()
+    await httpClosed // WebSockets are connections of its port.
+    await this.metrics?.close()
     this.broker.turn.run()
     // What was moved is settled where it came from, now that it is safe where it went.
     await this.#commit.drain()
@@ -431,7 +603,10 @@ export class RunningBroker {
     this.#commit.request()
     await this.#commit.drain()
     this.#openFiles.closeAll()
+    this.audit.close()
     this.#directory?.release()
+    if (this.#isStarted) this.#log.info({ reason }, "broker stopped")
+    this.#log.close()
   }
 
   /** Resolves when all clients have answered and gone, or have had their time. */
@@ -451,48 +626,15 @@ function levelOf(level: LogLevel | "none"): LogLevel {
   return level === "none" ? "silent" : level
 }
 
-function errorCode(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : String(error)
-}
-
-/** Throws StartError, which names the flags to use. */
-async function listenOnAll(
-  host: string | readonly string[],
-  portFlag: string,
-  bindFlag: string,
-  port: number,
-  listen: (address: string) => Promise<void>,
-): Promise<void> {
-  const hosts = typeof host === "string" ? [host] : host
-  for (const [index, address] of hosts.entries()) {
-    try {
-      await listen(address)
-    } catch (error) {
-      // Machines without IPv6 are common: its loopback is given up if it is not the only address.
-      const code = errorCode(error)
-      const isMissingFamily = code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT"
-      if (isMissingFamily && address === "::1" && index > 0) continue
-      const failure = listenFailure(address, port, code, portFlag, bindFlag)
-      throw new StartError(failure, { cause: error })
-    }
-  }
-}
-
-function listenFailure(
-  address: string,
-  port: number,
-  code: string,
-  portFlag: string,
-  bindFlag: string,
-): string {
-  switch (code) {
-    case "EADDRINUSE":
-      return `port ${port} on ${address} is already in use: stop the other program or choose a port with ${portFlag}`
-    case "EACCES":
-      return `no permission to listen on port ${port} of ${address}: choose a port above 1023`
-    case "EADDRNOTAVAIL":
-      return `${address} is no address of this machine: see ${bindFlag}`
-    default:
-      return `cannot listen on ${address} port ${port}: ${code}`
+function sessionOptions(options: BrokerStartOptions): SessionOptions {
+  return {
+    frameMax: options.frameMaxBytes ?? DEFAULTS.frameMax,
+    channelMax: options.channelMax ?? DEFAULTS.channelMax,
+    maxConsumersPerChannel: options.maxConsumersPerChannel ?? 0,
+    consumerTimeoutMs: options.consumerTimeoutMs ?? DEFAULTS.consumerTimeoutMs,
+    heartbeatSeconds: options.heartbeatSeconds ?? DEFAULTS.heartbeatSeconds,
+    maxMessageSize: options.maxMessageSizeBytes ?? DEFAULTS.maxMessageSize,
+    certificateLoginFrom: options.certificateLoginFrom ?? "common_name",
+    productVersion: VERSION,
   }
 }

@@ -145,20 +145,26 @@ export class VhostStorage implements VhostContext, Writable {
   #openQueues(names: ReadonlySet<string>): void {
     for (const queue of this.vhost.queues.values()) {
       const directory = this.#directoryOf(queue)
-      if (!names.has(directory.slice(this.#directory.length + 1))) continue
-      if (queue instanceof Stream) {
-        const store = this.openStreamStore(queue)
-        store.open()
-        queue.adoptStore(store)
-      } else if (queue instanceof Queue) this.#openQueue(queue, directory)
+      if (names.has(directory.slice(this.#directory.length + 1))) this.#openQueue(queue, directory)
     }
   }
 
-  #openQueue(queue: Queue, directory: string): void {
-    const store = this.#newStore(queue, directory)
-    store.open()
-    queue.recover(store)
-    if (store.readyCount === 0) this.wentEmpty(queue)
+  #openQueue(queue: MessageQueue, directory: string): void {
+    if (queue instanceof Stream) {
+      const store = this.openStreamStore(queue)
+      store.open()
+      queue.adoptStore(store)
+    } else if (queue instanceof Queue) {
+      const store = this.#newStore(queue, directory)
+      store.open()
+      queue.recover(store)
+      if (store.readyCount === 0) this.wentEmpty(queue)
+    }
+  }
+
+  reopenStore(queue: MessageQueue): void {
+    const directory = this.#directoryOf(queue)
+    if (this.#stores.disk.list(directory).length > 0) this.#openQueue(queue, directory)
   }
 
   /** Also of exchanges that do not delay any more: what waits there goes out when it is due. */

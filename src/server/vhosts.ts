@@ -2,6 +2,7 @@ import type { Broker } from "../broker/broker.ts"
 import type { VhostChanges } from "../broker/vhost-changes.ts"
 import { VhostStore } from "../broker/vhost-store.ts"
 import type { VhostEntry, VhostMetadata } from "../broker/vhost-store.ts"
+import { totalsOf } from "../broker/vhost-totals.ts"
 import { HASHED_NAME, vhostDirectory } from "../storage/data-directory.ts"
 import { StorageError } from "../storage/disk.ts"
 import { JsonStore } from "../storage/json-store.ts"
@@ -56,9 +57,9 @@ export class Vhosts implements VhostChanges {
 
   // ---- at boot and at the end
 
-  /** Opens the listed ones, or makes the default vhost if there is no list. */
-  async load(): Promise<void> {
-    await this.#store.load()
+  /** Opens the listed ones, or makes the default vhost if there is no list and one is wanted. */
+  async load(makesDefault = true): Promise<void> {
+    await this.#store.load(makesDefault)
     const listed = new Set<string>()
     for (const entry of this.list()) {
       this.#stores.disk.remove(this.#markPath(entry.name))
@@ -148,6 +149,7 @@ export class Vhosts implements VhostChanges {
       throw error
     }
     this.#broker.log.info({ vhost: entry.name }, "vhost created")
+    this.#broker.onVhostAdded(this.#storages.get(entry.name)!.vhost)
   }
 
   delete(name: string): Promise<boolean> {
@@ -156,16 +158,21 @@ export class Vhosts implements VhostChanges {
       if (storage === undefined) return false
       const { vhost } = storage
       const { vhosts } = this.#broker
+      const totals = totalsOf(vhost)
+      totals.queuesDeletedCount += vhost.queues.size
       vhosts.delete(name) // Nobody connects any more.
+      this.#broker.deletedVhosts.add(totals)
       try {
         await new JsonStore(this.#stores.disk, this.#markPath(name)).save(name)
         await this.#store.remove(name)
       } catch (error) {
         vhosts.set(name, vhost)
+        this.#broker.deletedVhosts.remove(totals)
         this.#removeMark(name)
         throw error
       }
       this.#storages.delete(name)
+      await this.#broker.onVhostDeleted(vhost)
       await this.#broker.closeConnections(
         (session) => session.vhost === vhost,
         `vhost '${name}' is deleted`,

@@ -75,3 +75,9 @@ export class ManualClock implements Clock {
     setImmediate(callback)
   }
 }
+
+/** Milliseconds on a clock that never jumps, the same in all threads and processes of the machine. */
+export function monotonicMs(): number {
+  const [seconds, nanoseconds] = process.hrtime()
+  return seconds * 1000 + nanoseconds / 1e6
+}
