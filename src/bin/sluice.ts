@@ -9,8 +9,10 @@ import type { Invocation } from "../config/arguments.ts"
 import type { Config } from "../config/options.ts"
 import { VERSION } from "../config/version.ts"
 import { reload, startOptionsOf } from "../server/configuration.ts"
-import { StartError, startBroker } from "../server/start-broker.ts"
 import type { RunningBroker } from "../server/start-broker.ts"
+import { keepCompiledCode } from "./compile-cache.ts"
+import { PidFileError, writePidFile } from "./pid-file.ts"
+import { ServiceManager } from "./service-manager.ts"
 
 type Run = Extract<Invocation, { readonly kind: "run" }>
 
@@ -20,6 +22,8 @@ const EXIT_USAGE = 2
 // A commit round syncs up to 16 files at a time; the pool's default of 4 threads would queue them. Read
 // by the runtime when the first asynchronous file operation starts the pool.
 process.env["UV_THREADPOOL_SIZE"] ??= "16"
+
+const serviceManager = new ServiceManager(process.env)
 
 async function main(): Promise<void> {
   const invocation = parseArguments(process.argv.slice(2), process.env)
@@ -40,6 +44,8 @@ async function main(): Promise<void> {
 }
 
 async function run({ config, configFile }: Run): Promise<void> {
+  keepCompiledCode(process.env)
+  const { StartError, startBroker } = await import("../server/start-broker.ts")
   let stopRequest: NodeJS.Signals | null = null
   let broker: RunningBroker | null = null
   const stop = (signal: NodeJS.Signals): void => {
@@ -57,9 +63,10 @@ async function run({ config, configFile }: Run): Promise<void> {
       inForce = readAgain(broker, inForce, configFile)
   })
   try {
-    broker = await startBroker(startOptionsOf(config))
+    if (config.pidFile !== "") writePidFile(config.pidFile)
+    broker = await startBroker(startOptionsOf(config, process.env))
   } catch (error) {
-    if (!(error instanceof StartError)) throw error
+    if (!(error instanceof StartError || error instanceof PidFileError)) throw error
     process.stderr.write(`sluice: ${error.message}\n`)
     process.exitCode = EXIT_FAILURE
     return
@@ -68,23 +75,39 @@ async function run({ config, configFile }: Run): Promise<void> {
     `Sluice ${VERSION} listens on ${broker.addresses.join(", ")}\n` +
       `Data in ${broker.dataDirectory ?? "memory"}\n`,
   )
-  if (broker.http !== null)
-    process.stdout.write(`Management on http://${broker.http.addresses.join(", ")}\n`)
-  if (stopRequest !== null) await shutDown(broker) // It came while the broker was starting.
+  for (const line of managementLines(broker)) process.stdout.write(`${line}\n`)
+  if (stopRequest === null) await serviceManager.ready(broker.broker.log)
+  else await shutDown(broker) // It came while the broker was starting.
+}
+
+function managementLines({ http }: RunningBroker): string[] {
+  const { addresses = [], tlsAddresses = [], unixPaths = [] } = http ?? {}
+  const lines: string[] = []
+  if (addresses.length > 0) lines.push(`Management on http://${addresses.join(", ")}`)
+  if (tlsAddresses.length > 0) lines.push(`Management on https://${tlsAddresses.join(", ")}`)
+  if (unixPaths.length > 0) lines.push(`Management on ${unixPaths.join(", ")}`)
+  return lines
 }
 
 /** Returns the values in force. What is wrong changes nothing. */
 function readAgain(broker: RunningBroker, inForce: Config, configFile: string | null): Config {
   const { log } = broker.broker
+  void serviceManager.reloading(log)
   const invocation = parseArguments(process.argv.slice(2), process.env)
-  if (configFile === null) log.info({}, "SIGHUP: there is no configuration file to read again")
-  else if (invocation.kind === "run") return reload(broker, inForce, invocation.config)
+  let values = inForce
+  if (configFile === null) {
+    log.info({}, "SIGHUP: there is no configuration file to read again, only certificates")
+    values = reload(broker, inForce, inForce, process.env)
+  } else if (invocation.kind === "run")
+    values = reload(broker, inForce, invocation.config, process.env)
   else if (invocation.kind === "error")
     log.error({ reason: invocation.message }, "the configuration stays as it is: it cannot be read")
-  return inForce
+  void serviceManager.ready(log)
+  return values
 }
 
 async function shutDown(broker: RunningBroker): Promise<void> {
+  void serviceManager.stopping(broker.broker.log)
   try {
     await broker.close()
     process.exit(0)

@@ -1,0 +1,32 @@
+# The broker in a container: docker build -t sluice . && docker run -p 5672:5672 -p 15672:15672 -v sluice:/var/lib/sluice sluice
+# Data is in the volume and does not depend on the container's host name. Runs as a user without rights,
+# also with a read-only root file system.
+
+FROM node:26-bookworm-slim AS build
+WORKDIR /src
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts
+COPY . .
+RUN npm run build && npm pack --ignore-scripts --pack-destination /tmp && mv /tmp/sluice-*.tgz /tmp/sluice.tgz
+
+FROM node:26-bookworm-slim
+# The image has the runtime; the optional package that brings it elsewhere is left out.
+RUN --mount=type=bind,from=build,source=/tmp/sluice.tgz,target=/tmp/sluice.tgz \
+    npm install --global --omit=optional --ignore-scripts /tmp/sluice.tgz \
+    && npm cache clean --force \
+    && groupadd --system --gid 5672 sluice \
+    && useradd --system --uid 5672 --gid sluice --home-dir /var/lib/sluice --shell /usr/sbin/nologin sluice \
+    && install --directory --owner=sluice --group=sluice --mode=0750 /var/lib/sluice /etc/sluice
+USER sluice
+# Ports are published by the container's runtime, so the broker listens on all its addresses, and the
+# default user may log in through them. Change its password before others can reach the ports.
+ENV SLUICE_DATADIR=/var/lib/sluice \
+    SLUICE_BIND=0.0.0.0,:: \
+    SLUICE_HTTP_BIND=0.0.0.0,:: \
+    SLUICE_METRICS_HTTP_BIND=0.0.0.0,:: \
+    SLUICE_DEFAULT_USER_ONLY_LOOPBACK=false
+VOLUME /var/lib/sluice
+EXPOSE 5672 5671 15672 15671 15692
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["sluicectl", "--quiet", "ping"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["sluice"]
