@@ -1,0 +1,140 @@
+/**
+ * Builds the management UI: bundles src/ui with esbuild into files named by their content, compresses
+ * them, and writes dist/ui/manifest.json, from which the broker serves them. Refuses a bundle over budget.
+ */
+import { createHash } from "node:crypto"
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { basename, join } from "node:path"
+import { brotliCompressSync, constants, gzipSync } from "node:zlib"
+import type * as esbuildTypes from "esbuild"
+import type { BuildOptions, OutputFile } from "esbuild"
+
+/** Of all JavaScript and CSS together, gzipped. */
+export const BUDGET_BYTES = 120 * 1024
+
+const SOURCE = "src/ui"
+const TARGET = "dist/ui"
+
+interface Asset {
+  readonly name: string
+  readonly type: string
+  readonly size: number
+  readonly gzipSize: number
+  readonly hash: string
+}
+
+export interface Manifest {
+  readonly index: string
+  readonly assets: readonly Asset[]
+  /** Of JavaScript and CSS. */
+  readonly gzipSize: number
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  js: "text/javascript; charset=utf-8",
+  css: "text/css; charset=utf-8",
+  svg: "image/svg+xml",
+  html: "text/html; charset=utf-8",
+}
+
+type Esbuild = Pick<typeof esbuildTypes, "build">
+
+/** Null where development dependencies were left out. */
+async function loadEsbuild(): Promise<Esbuild | null> {
+  try {
+    return await import("esbuild")
+  } catch {
+    return null
+  }
+}
+
+async function bundle(esbuild: Esbuild): Promise<OutputFile[]> {
+  const common: BuildOptions = {
+    bundle: true,
+    minify: true,
+    write: false,
+    outdir: TARGET,
+    entryNames: "[name]-[hash]",
+    chunkNames: "[name]-[hash]",
+    assetNames: "[name]-[hash]",
+    target: ["es2022", "chrome109", "firefox115", "safari16.4"],
+    legalComments: "none",
+    charset: "utf8",
+    logLevel: "warning",
+  }
+  const app = await esbuild.build({
+    ...common,
+    format: "esm",
+    splitting: true,
+    jsx: "automatic",
+    jsxImportSource: "preact",
+    entryPoints: { app: `${SOURCE}/main.tsx`, style: `${SOURCE}/styles/main.css` },
+  })
+  // Runs before the first paint, so it is no module.
+  const boot = await esbuild.build({
+    ...common,
+    format: "iife",
+    entryPoints: { theme: `${SOURCE}/theme-boot.ts` },
+  })
+  return [...(app.outputFiles ?? []), ...(boot.outputFiles ?? [])]
+}
+
+export async function buildUi(target = TARGET): Promise<Manifest | null> {
+  const esbuild = await loadEsbuild()
+  if (esbuild === null) return null
+  // Built aside and moved, so that a broker which starts meanwhile reads the old files or the new ones.
+  const folder = `${target}.${String(process.pid)}`
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  const assets: Asset[] = []
+  for (const { path, contents } of await bundle(esbuild))
+    assets.push(write(folder, basename(path), Buffer.from(contents)))
+  write(folder, "favicon.svg", readFileSync(`${SOURCE}/favicon.svg`))
+  write(folder, "index.html", Buffer.from(indexPage(assets)))
+  const gzipSize = assets.reduce((sum, asset) => sum + asset.gzipSize, 0)
+  const manifest: Manifest = { index: "index.html", assets, gzipSize }
+  writeFileSync(join(folder, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`)
+  rmSync(target, { recursive: true, force: true })
+  renameSync(folder, target)
+  return manifest
+}
+
+function write(folder: string, name: string, bytes: Buffer): Asset {
+  const gzip = gzipSync(bytes, { level: 9 })
+  writeFileSync(join(folder, name), bytes)
+  writeFileSync(join(folder, `${name}.gz`), gzip)
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 11 }
+  writeFileSync(join(folder, `${name}.br`), brotliCompressSync(bytes, { params }))
+  return {
+    name,
+    type: TYPES[name.split(".").at(-1) ?? ""] ?? "application/octet-stream",
+    size: bytes.length,
+    gzipSize: gzip.length,
+    hash: createHash("sha256").update(bytes).digest("hex").slice(0, 16),
+  }
+}
+
+function indexPage(assets: readonly Asset[]): string {
+  const page = readFileSync(`${SOURCE}/index.html`, "utf8")
+  return page.replaceAll(/\{\{(\w+)\.(\w+)\}\}/g, (_, name: string, ending: string) => {
+    const found = assets.find(
+      (asset) => asset.name.startsWith(`${name}-`) && asset.name.endsWith(`.${ending}`),
+    )
+    if (found === undefined) throw new Error(`the bundle has no ${name}.${ending}`)
+    return `assets/${found.name}`
+  })
+}
+
+if (import.meta.main) {
+  const manifest = await buildUi()
+  if (manifest === null) {
+    console.log("esbuild is not installed: the management UI is not built (npm run build:ui)")
+  } else {
+    const kib = (manifest.gzipSize / 1024).toFixed(1)
+    console.log(`management UI: ${String(manifest.assets.length)} files, ${kib} KiB gzipped`)
+    if (manifest.gzipSize > BUDGET_BYTES) {
+      console.error(`over the budget of ${String(BUDGET_BYTES / 1024)} KiB`)
+      process.exitCode = 1
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import { useSignal } from "@preact/signals"
+import type { JSX } from "preact"
+import { ArgumentEditor } from "../../components/argument-editor.tsx"
+import { Dialog } from "../../components/dialog.tsx"
+import { Checkbox, Field, FieldRow, Form, Select } from "../../components/form.tsx"
+import { put } from "../../core/api.ts"
+import { toast } from "../../core/toasts.ts"
+import { refreshAll } from "../../core/use-poll.ts"
+import { defaultVhost, vhostNames } from "../../core/vhosts.ts"
+import { parseArguments, QUEUE_ARGUMENTS } from "../../lib/arguments.ts"
+import type { ArgumentRow } from "../../lib/arguments.ts"
+import { apiPath } from "../../lib/route.ts"
+
+/** The form for a new queue. */
+const KNOWN = QUEUE_ARGUMENTS.filter(({ name }) => name !== "x-queue-type")
+
+const TYPES = [
+  ["classic", "Classic: messages go when they are acked"],
+  ["stream", "Stream: messages stay, readers have an offset"],
+  ["quorum", "Quorum: as classic, for clients that ask for it"],
+] as const
+
+export function AddQueue({ onClose }: { onClose: () => void }): JSX.Element {
+  const vhost = useSignal(defaultVhost.value)
+  const name = useSignal("")
+  const type = useSignal("classic")
+  const isDurable = useSignal(true)
+  const isAutoDelete = useSignal(false)
+  const args = useSignal<readonly ArgumentRow[]>([])
+  const isPlain = type.value === "classic"
+  const submit = async (): Promise<void> => {
+    const parsed = parseArguments(args.value, KNOWN)
+    if (!parsed.ok) throw new Error(parsed.reason)
+    await put(apiPath`queues/${vhost.value}/${name.value}`, {
+      durable: isPlain ? isDurable.value : true,
+      auto_delete: isPlain && isAutoDelete.value,
+      arguments: isPlain ? parsed.value : { "x-queue-type": type.value, ...parsed.value },
+    })
+    toast("success", `Added ${name.value}`)
+    refreshAll()
+    onClose()
+  }
+  return (
+    <Dialog title="Add queue" isDrawer onClose={onClose}>
+      <Form action="Add queue" onSubmit={submit} onCancel={onClose}>
+        <Field label="Name" value={name} isRequired isMono hasFocus />
+        <FieldRow>
+          <Select label="Virtual host" value={vhost} options={vhostNames.value} />
+          <Select label="Type" value={type} options={TYPES} />
+        </FieldRow>
+        {isPlain && (
+          <Checkbox
+            label="Durable"
+            value={isDurable}
+            hint="It and its persistent messages survive a restart."
+          />
+        )}
+        {isPlain && (
+          <Checkbox
+            label="Auto-delete"
+            value={isAutoDelete}
+            hint="It goes when its last consumer goes."
+          />
+        )}
+        <ArgumentEditor rows={args} known={KNOWN} />
+      </Form>
+    </Dialog>
+  )
+}
