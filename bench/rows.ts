@@ -7,6 +7,8 @@ import { askProbe, measureLoad, pause, settledRss, withStub } from "./bench.ts"
 import type { Bench, Measurement, Row } from "./bench.ts"
 import { DELAYED_ROWS } from "./features/delayed.ts"
 import { EXCHANGES_ROWS } from "./features/exchanges.ts"
+import { HTTP_ROWS } from "./features/http.ts"
+import { METRICS_ROWS } from "./features/metrics.ts"
 import { POLICIES_ROWS } from "./features/policies.ts"
 import { QUEUES_ROWS } from "./features/queues.ts"
 import { RPC_ROWS } from "./features/rpc.ts"
@@ -310,6 +312,8 @@ export const ROWS: readonly Row[] = [
   bindRow("bindings to amq.direct, durable, no-sync", 1, 20_000),
   bindRow("bindings to amq.direct, transient", 0, 40_000),
   ...EXCHANGES_ROWS,
+  ...HTTP_ROWS,
+  ...METRICS_ROWS,
   ...POLICIES_ROWS,
   ...STREAMS_ROWS,
   ...RPC_ROWS,

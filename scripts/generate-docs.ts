@@ -1,10 +1,12 @@
 /**
- * Writes the table of options into docs/configuration.md, between its two markers, and the sample of a
- * configuration file. The tidy test compares both with the same texts, so a forgotten run shows.
+ * Writes the table of options into docs/configuration.md, between its two markers, the sample of a
+ * configuration file, and the tables of metrics. Tests compare them with the same texts, so a forgotten run shows.
  */
 import { readFileSync, writeFileSync } from "node:fs"
 import { COMMAND_FLAGS, CONFIG_FILE, OPTIONS, formatDefault } from "../src/config/options.ts"
 import type { Option } from "../src/config/options.ts"
+import { COMMANDS_PAGE, withCommandReference } from "./command-docs.ts"
+import { METRICS_PAGE, withMetricTables } from "./metrics-docs.ts"
 
 export const OPTIONS_PAGE = "docs/configuration.md"
 export const SAMPLE_FILE = "docs/sluice.ini.sample"
@@ -87,4 +89,6 @@ export function insertOptionsTable(page: string): string {
 if (import.meta.main) {
   writeFileSync(OPTIONS_PAGE, insertOptionsTable(readFileSync(OPTIONS_PAGE, "utf8")))
   writeFileSync(SAMPLE_FILE, formatSampleFile())
+  writeFileSync(COMMANDS_PAGE, withCommandReference(readFileSync(COMMANDS_PAGE, "utf8")))
+  writeFileSync(METRICS_PAGE, withMetricTables(readFileSync(METRICS_PAGE, "utf8")))
 }

@@ -14,8 +14,11 @@ export interface Requirement {
   readonly suite: string
 }
 
-/** So far Node and the npm packages are enough. A browser and etcd will be the first entries. */
-export const REQUIREMENTS: readonly Requirement[] = []
+/** Beside Node and the npm packages. */
+export const REQUIREMENTS: readonly Requirement[] = [
+  { programs: ["chromium"], debianPackage: "chromium", suite: "browser" },
+  { programs: ["openssl"], debianPackage: "openssl", suite: "wire and http, for certificates," },
+]
 
 const NODE_MAJOR_MIN = 22
 const NODE_MINOR_MIN = 18

@@ -10,12 +10,15 @@ import { meetRequirements } from "./requirements.ts"
 /** The folders of test/ in the order in which they start: slow suites first, to share the cores. */
 const SUITES = [
   "crash",
+  "browser",
   "fuzz",
   "integration",
   "model",
   "storage",
   "wire",
   "alloc",
+  "http",
+  "ui",
   "tidy",
   "unit",
 ] as const
@@ -36,6 +39,7 @@ const TOOL_STEPS: readonly Step[] = [
   { name: "types", command: ["tsc", "-p", "."] },
   { name: "types of bench", command: ["tsc", "-p", "bench"] },
   { name: "types of scripts", command: ["tsc", "-p", "scripts"] },
+  { name: "types of ui", command: ["tsc", "-p", "src/ui"] },
   { name: "lint", command: ["oxlint", "--quiet", ...CODE_FOLDERS] },
 ]
 

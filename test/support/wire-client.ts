@@ -106,21 +106,30 @@ export class WireClient {
     return new WireClient(socket)
   }
 
+  /** On a connected socket of any kind. */
+  static over(socket: Socket): WireClient {
+    return new WireClient(socket)
+  }
+
   /** Connects and shakes hands up to connection.open-ok. */
   static async open(port: number, options: HandshakeOptions = {}): Promise<WireClient> {
-    const client = await WireClient.connect(port)
-    client.sendHeader()
-    await client.expect("connection.start")
-    client.startOk(options)
-    const tune = await client.expect("connection.tune")
-    client.tuneOk({
+    return (await WireClient.connect(port)).shakeHands(options)
+  }
+
+  /** Up to connection.open-ok. */
+  async shakeHands(options: HandshakeOptions = {}): Promise<WireClient> {
+    this.sendHeader()
+    await this.expect("connection.start")
+    this.startOk(options)
+    const tune = await this.expect("connection.tune")
+    this.tuneOk({
       channelMax: options.channelMax ?? tune.channelMax,
       frameMax: options.frameMax ?? tune.frameMax,
       heartbeat: options.heartbeat ?? 0,
     })
-    client.send("connection.open", 0, { vhost: options.vhost ?? "/" })
-    await client.expect("connection.open-ok")
-    return client
+    this.send("connection.open", 0, { vhost: options.vhost ?? "/" })
+    await this.expect("connection.open-ok")
+    return this
   }
 
   sendHeader(bytes = frames.PROTOCOL_HEADER): void {

@@ -16,10 +16,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   auth: ["util", "storage"],
   broker: ["util", "amqp", "storage", "auth"],
   session: ["util", "amqp", "auth", "broker"],
+  client: ["util", "amqp"],
+  perf: ["util", "config", "amqp", "client"],
+  cli: ["util", "config", "auth", "storage", "amqp", "broker"],
   net: ["util", "config"],
-  http: ["util", "config", "amqp", "auth", "broker"],
+  http: ["util", "config", "amqp", "auth", "broker", "net"],
+  ui: [],
   server: ["util", "config", "amqp", "storage", "auth", "broker", "session", "net", "http"],
-  bin: ["config", "server"],
+  bin: ["config", "server", "perf", "cli"],
 }
 
 interface Door {
@@ -33,18 +37,18 @@ const DOORS: readonly Door[] = [
     what: "time",
     pattern:
       /\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(|(?<![.\w])set(?:Timeout|Interval|Immediate)\(/,
-    allowed: /^src\/util\/clock\.ts$/,
+    allowed: /^src\/(?:util|ui\/core)\/clock\.ts$/,
   },
   { what: "chance", pattern: /\bMath\.random\(/, allowed: /^src\/util\/random\.ts$/ },
   {
     what: "the disk",
     pattern: /["']node:fs(?:\/promises)?["']/,
-    allowed: /^src\/(?:storage\/(?:node-disk|lock-file)\.ts|config\/.*|bin\/.*)$/,
+    allowed: /^src\/(?:storage\/(?:node-disk|lock-file)\.ts|server\/(?:ui-assets|file-descriptors)\.ts|net\/(?:unix-path|key-log)\.ts|config\/.*|client\/tls-files\.ts|cli\/files\.ts|bin\/.*)$/,
   },
   {
     what: "the network",
     pattern: /^(?!import type).*["']node:(?:net|tls|dgram|http|https|http2)["']/m,
-    allowed: /^src\/net\/.*$/,
+    allowed: /^src\/(?:net\/.*|client\/socket-dialer\.ts|cli\/transport\.ts)$/,
   },
 ]
 

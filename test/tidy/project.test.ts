@@ -12,6 +12,7 @@ import {
   formatSampleFile,
   insertOptionsTable,
 } from "../../scripts/generate-docs.ts"
+import { manualPages } from "../../scripts/man-pages.ts"
 import { VERSION } from "../../src/config/version.ts"
 
 const read = (path: string): string => readFileSync(path, "utf8")
@@ -30,6 +31,13 @@ test("the lock file has the packages of every platform, without which npm ci ref
     .flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}))
     .filter((name) => lock.packages[`node_modules/${name}`] === undefined)
   assert.deepEqual(missing, [])
+})
+
+test("the manual pages show the options and commands of today", () => {
+  const { man }: { readonly man: readonly string[] } = JSON.parse(read("package.json"))
+  assert.deepEqual([...manualPages().keys()], man)
+  for (const [path, text] of manualPages())
+    assert.equal(read(path), text, `npm run generate: ${path}`)
 })
 
 test("dependencies are pinned to exact versions", () => {
