@@ -38,3 +38,11 @@ export function cutShortString(text: string): string {
   while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end-- // A continuation byte follows the cut.
   return bytes.toString("utf8", 0, end)
 }
+
+/** `size` is that of the whole frame. */
+export function frameTooLarge(type: number, size: number, frameMax: number): ProtocolError {
+  return new ProtocolError(
+    501,
+    `type ${type} frame of ${size} bytes exceeds negotiated frame_max ${frameMax}`,
+  )
+}

@@ -17,7 +17,12 @@ export interface LoginAttempt {
   readonly address: string | null
   /** For the log: the connection's name, or the address. */
   readonly from: string
+  /** It may be from elsewhere although the address is local: who may log in locally only is refused. */
+  readonly isDoubtful?: boolean
 }
+
+/** Stands for an address that is not of this machine. */
+const ELSEWHERE = ""
 
 /** Since the start. Plain fields, for the metrics. */
 export interface AttemptCounts {
@@ -50,9 +55,9 @@ export class Logins {
 
   /** A promise only if the answer takes its time: a bcrypt hash, or a refusal that is delayed. Never rejects. */
   login(attempt: LoginAttempt): LoginResult | Promise<LoginResult> {
-    const { name, password, address } = attempt
+    const { name, password, address, isDoubtful = false } = attempt
     if (!this.throttle.mayTry(address, name)) return this.#tooMany(attempt)
-    const answer = this.#users.authenticate(name, password, address)
+    const answer = this.#users.authenticate(name, password, isDoubtful ? ELSEWHERE : address)
     return answer instanceof Promise ? this.#await(attempt, answer) : this.#settle(attempt, answer)
   }
 

@@ -4,7 +4,7 @@ import type { TopicPermissionSources } from "../auth/topic-permissions.ts"
 import type { User, UserStore } from "../auth/users.ts"
 import { StorageError } from "../storage/disk.ts"
 import type { Broker } from "./broker.ts"
-import { Refusal } from "./errors.ts"
+import { Refusal, savedInForce } from "./errors.ts"
 import type { UserLimits } from "./limits.ts"
 import type { VhostChanges } from "./vhost-changes.ts"
 import type { VhostEntry, VhostMetadata } from "./vhost-store.ts"
@@ -105,7 +105,7 @@ export class Administration {
     if (password !== undefined && passwordHash !== undefined)
       throw new Refusal("precondition-failed", "both password and password_hash were given")
     if (password === "") throw new Refusal("precondition-failed", "the password is empty")
-    return this.#checked(() => this.#users.put(name, request))
+    return this.#saved(() => this.#users.put(name, request))
   }
 
   /** Throws not-found. The same password again keeps its hash. */
@@ -133,7 +133,7 @@ export class Administration {
       (session) => session.user === user,
       `user '${name}' was deleted`,
     )
-    await this.#checked(() =>
+    await this.#saved(() =>
       Promise.all([this.#users.delete(name), this.#userLimits.remove(name), closed]),
     )
   }
@@ -173,7 +173,7 @@ export class Administration {
   async setPermissions(user: string, vhost: string, sources: PermissionSources): Promise<boolean> {
     this.#checkVhost(vhost)
     const isNew = !this.#user(user).permissions.has(vhost)
-    await this.#checked(() => this.#users.setPermissions(user, vhost, sources))
+    await this.#saved(() => this.#users.setPermissions(user, vhost, sources))
     return isNew
   }
 
@@ -181,7 +181,7 @@ export class Administration {
   async clearPermissions(user: string, vhost: string): Promise<void> {
     this.#checkVhost(vhost)
     this.#user(user)
-    await this.#checked(() => this.#users.removePermissions(user, vhost))
+    await this.#saved(() => this.#users.removePermissions(user, vhost))
   }
 
   listTopicPermissions(filter: PermissionFilter = {}): TopicPermissionDescription[] {
@@ -209,7 +209,7 @@ export class Administration {
   ): Promise<boolean> {
     this.#checkVhost(vhost)
     const isNew = this.#user(user).topicPermissions.get(vhost)?.has(exchange) !== true
-    await this.#checked(() => this.#users.setTopicPermissions(user, vhost, exchange, sources))
+    await this.#saved(() => this.#users.setTopicPermissions(user, vhost, exchange, sources))
     return isNew
   }
 
@@ -221,7 +221,7 @@ export class Administration {
   ): Promise<void> {
     this.#checkVhost(vhost)
     this.#user(user)
-    await this.#checked(() => this.#users.removeTopicPermissions(user, vhost, exchange))
+    await this.#saved(() => this.#users.removeTopicPermissions(user, vhost, exchange))
   }
 
   // ---- vhosts
@@ -252,11 +252,11 @@ export class Administration {
     metadata: VhostMetadata = {},
     creator: string | null = null,
   ): Promise<boolean> {
-    return this.#checked(async () => {
+    return this.#checkedVhost(async () => {
       const isNew = await this.#vhosts.put(name, metadata)
       const user = creator === null ? null : this.#users.get(creator)
       if (isNew && user !== null && !user.permissions.has(name))
-        await this.#users.setPermissions(user.name, name, ALL)
+        await this.#saved(() => this.#users.setPermissions(user.name, name, ALL))
       return isNew
     })
   }
@@ -271,7 +271,7 @@ export class Administration {
         "precondition-failed",
         `vhost '${name}' is protected from deletion: take the protection back first`,
       )
-    if (!(await this.#checked(() => this.#vhosts.delete(name)))) throw noVhost(name)
+    if (!(await this.#checkedVhost(() => this.#vhosts.delete(name)))) throw noVhost(name)
   }
 
   // ---- limits
@@ -280,13 +280,13 @@ export class Administration {
   async setVhostLimit(vhost: string, limit: string, value: number): Promise<void> {
     const found = this.#broker.vhosts.get(vhost)
     if (found === undefined) throw noVhost(vhost)
-    await this.#checked(() => found.limits.set(limit, value))
+    await this.#saved(() => found.limits.set(limit, value))
   }
 
   /** max-connections or max-channels. A negative value removes the limit. */
   async setUserLimit(user: string, limit: string, value: number): Promise<void> {
     this.#user(user)
-    await this.#checked(() => this.#userLimits.set(user, limit, value))
+    await this.#saved(() => this.#userLimits.set(user, limit, value))
   }
 
   #user(name: string): User {
@@ -299,15 +299,30 @@ export class Administration {
     if (this.#vhosts.get(name) === null) throw noVhost(name)
   }
 
-  /** Bad input of the caller, or a disk that refuses, as the layers below name it. */
+  async #saved<T>(change: () => Promise<T>): Promise<T> {
+    return savedInForce(this.#checked(change))
+  }
+
+  /** Bad input of the caller, as the layers below name it. */
   async #checked<T>(change: () => Promise<T>): Promise<T> {
     try {
       return await change()
     } catch (error) {
       if (error instanceof AuthError) throw new Refusal("precondition-failed", error.message)
-      if (error instanceof StorageError)
-        throw new Refusal("resource-error", `the change could not be saved: ${error.message}`)
       throw error
+    }
+  }
+
+  /** Of a vhost, which is as it was if the disk refuses. */
+  async #checkedVhost<T>(change: () => Promise<T>): Promise<T> {
+    try {
+      return await this.#checked(change)
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error
+      throw new Refusal(
+        "resource-error",
+        `the change was taken back, it could not be saved: ${error.message}`,
+      )
     }
   }
 }

@@ -14,6 +14,7 @@ import type { RoundWaiter } from "./durable-changes.ts"
 import { ClosedChannels } from "./inspection.ts"
 import type { InspectedConnection } from "./inspection.ts"
 import type { UserLimits } from "./limits.ts"
+import { GLOBAL_COMPONENT } from "./parameters.ts"
 import type { Parameters } from "./parameters.ts"
 import { MessageCounters } from "./message-counters.ts"
 import type { MessageQueue } from "./queue/message-queue.ts"
@@ -67,6 +68,8 @@ export interface BrokerOptions {
   readonly userLimits: UserLimits
   readonly globalParameters: Parameters
   readonly clusterName: string
+  /** By which other brokers tell this one apart as long as nobody has named it. Default: clusterName. */
+  readonly uniqueClusterName?: string
   /** Default 0: no limit. */
   readonly maxConnections?: number
   /** A write to the disk has failed and has not succeeded since. */
@@ -91,6 +94,7 @@ export class Broker {
   readonly settledMoves: SettledMoves
   readonly permissions = new Permissions()
   readonly clusterName: string
+  readonly #uniqueClusterName: string
   /** What can be connected to. Only server/vhosts.ts changes it. */
   readonly vhosts = new Map<string, Vhost>()
   readonly connections = new Set<BrokerSession>()
@@ -129,6 +133,13 @@ export class Broker {
     this.durableChanges = new DurableChanges(options.turn, this.sessionsWaiting)
     this.settledMoves = new SettledMoves(options.turn, options.hasFailedWrites ?? (() => false))
     this.clusterName = options.clusterName
+    this.#uniqueClusterName = options.uniqueClusterName ?? options.clusterName
+  }
+
+  /** As other brokers are told it: what operators have set, else a unique one. */
+  get announcedClusterName(): string {
+    const name = this.globalParameters.get(GLOBAL_COMPONENT, "cluster_name")?.value
+    return typeof name === "string" ? name : this.#uniqueClusterName
   }
 
   /** By protocol, since the start; for the metrics. */

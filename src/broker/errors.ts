@@ -1,3 +1,5 @@
+import { StorageError } from "../storage/disk.ts"
+
 /**
  * The broker's "no": an operation that cannot be done for a reason that lies with the caller or with
  * the broker's state. Not for broken protocol (ProtocolError), bugs (AssertionError) or disks
@@ -25,5 +27,19 @@ export class Refusal extends Error {
   constructor(kind: RefusalKind, message: string) {
     super(message)
     this.kind = kind
+  }
+}
+
+/** For changes that are in force before they are saved. Throws Refusal if the disk refuses them. */
+export async function savedInForce<T>(saving: Promise<T>): Promise<T> {
+  try {
+    return await saving
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error
+    throw new Refusal(
+      "resource-error",
+      `the change is in force, but it could not be saved: ${error.message}. ` +
+        "It is lost at a restart, unless another one of its kind is saved before",
+    )
   }
 }

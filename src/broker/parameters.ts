@@ -1,5 +1,5 @@
 import type { JsonDocument, User } from "../auth/users.ts"
-import { Refusal } from "./errors.ts"
+import { Refusal, savedInForce } from "./errors.ts"
 
 /**
  * Runtime parameters: values that clients of the management store by component and name (shovels,
@@ -93,7 +93,7 @@ export class Parameters {
   }
 
   #save(): Promise<void> {
-    return this.#document.save(this.list().map(formatParameter))
+    return savedInForce(this.#document.save(this.list().map(formatParameter)))
   }
 }
 

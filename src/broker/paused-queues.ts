@@ -1,5 +1,6 @@
 import type { JsonDocument } from "../auth/users.ts"
 import type { Logger } from "../util/logger.ts"
+import { savedInForce } from "./errors.ts"
 import type { MessageQueue } from "./queue/message-queue.ts"
 
 /**
@@ -79,6 +80,6 @@ export class PausedQueues {
   }
 
   #save(): Promise<void> {
-    return this.#context.document.save([...this.#names])
+    return savedInForce(this.#context.document.save([...this.#names]))
   }
 }

@@ -5,6 +5,13 @@
 
 export type Overflow = "drop-head" | "reject-publish" | "reject-publish-dlx"
 
+/** From where a queue or exchange is federated (links/federation), as its policy says it. */
+export interface FederationSettings {
+  readonly by: "upstream" | "set" | "pattern"
+  /** Name of the upstream or the set, or a regular expression for names of upstreams. */
+  readonly name: string
+}
+
 export interface DeduplicationSettings {
   /** Entries that are remembered. */
   readonly cacheSize: number
@@ -34,6 +41,8 @@ export interface QueueSettings {
   /** Streams only. */
   readonly maxAgeMs: number | null
   readonly streamSegmentBytes: number | null
+  /** Policies only; never of a stream. */
+  readonly federation: FederationSettings | null
 }
 
 export const PLAIN_QUEUE: QueueSettings = {
@@ -51,6 +60,7 @@ export const PLAIN_QUEUE: QueueSettings = {
   deduplication: null,
   maxAgeMs: null,
   streamSegmentBytes: null,
+  federation: null,
 }
 
 export interface ExchangeSettings {
@@ -59,10 +69,13 @@ export interface ExchangeSettings {
   /** Messages with an x-delay header wait (x-delayed-message, or the policy key delayed-message). */
   readonly delayed: boolean
   readonly deduplication: DeduplicationSettings | null
+  /** Policies only. */
+  readonly federation: FederationSettings | null
 }
 
 export const PLAIN_EXCHANGE: ExchangeSettings = {
   alternateExchange: null,
   delayed: false,
   deduplication: null,
+  federation: null,
 }

@@ -38,6 +38,7 @@ import { PausedQueues } from "./paused-queues.ts"
 import { StoredNames } from "./stored-names.ts"
 import { queueTypeOf, withDefaultType } from "./queue-type.ts"
 import type { QueueType } from "./queue-type.ts"
+import { FederatedItems } from "./federated-items.ts"
 import { EffectiveSettings } from "./policy/effective-settings.ts"
 import { PolicyList } from "./policy/policy-list.ts"
 import {
@@ -130,6 +131,7 @@ export class Vhost
   /** By name; also of shovels that are deleted and made again before that is noticed. */
   readonly pausedShovels: StoredNames
   readonly delayed: DelayedExchanges
+  readonly federated = new FederatedItems(this.exchanges, this.queues)
   readonly turn: Turn
   readonly clock: Clock
   readonly timers: TimerWheel
@@ -181,6 +183,7 @@ export class Vhost
       exchanges: this.exchanges,
       clock: context.clock,
       onExchangesChanged: () => this.#topologyChanged(),
+      onFederationChanged: (item, id) => this.federated[`${item}Changed`](id),
     })
     this.delayed = this.#delayedExchanges()
     for (const exchange of createPredeclaredExchanges()) this.exchanges.set(exchange.name, exchange)
@@ -287,6 +290,7 @@ export class Vhost
     this.#log(exchange.durable, () => exchangeDeclareFrame(exchange), false)
     this.exchanges.set(name, exchange)
     this.#topologyChanged()
+    this.federated.exchangeDeclared(exchange)
     this.log.debug({ vhost: this.name, exchange: name, type: exchange.type }, "exchange declared")
     return exchange
   }
@@ -314,6 +318,7 @@ export class Vhost
       if (this.exchanges.get(name) !== exchange) continue
       this.#log(durable, () => exchangeDeleteFrame(name), true)
       this.exchanges.delete(name)
+      this.federated.exchangeDeleted(exchange)
       if (!this.#isLoading) this.log.debug({ vhost: this.name, exchange: name }, "exchange deleted")
       addExchange(this.deletedExchanges, exchange)
       const source = exchange
@@ -360,6 +365,7 @@ export class Vhost
     this.queuesDeclaredCount++
     this.queuesCreatedCount++
     queue.configure(this.effectiveSettings.ofQueue(name, queue.arguments))
+    this.federated.queueDeclared(queue)
     const by = connection === null ? {} : { connection: connection.name }
     this.log.debug(
       { vhost: this.name, queue: name, durable: queue.durable, ...by },
@@ -427,6 +433,7 @@ export class Vhost
     if (queue.deleted) return 0
     this.#log(isPersistent(queue), () => queueDeleteFrame(queue.name), true)
     this.queues.delete(queue.name)
+    this.federated.queueDeleted(queue)
     if (!this.#isLoading) this.queuesDeletedCount++
     if (!this.#isLoading) this.paused.forget(queue)
     if (queue.owner !== null) this.#exclusiveQueues.get(queue.owner)?.delete(queue)
@@ -525,6 +532,7 @@ export class Vhost
     if (sources === undefined) this.#sourcesOf.set(destination, new Set([source]))
     else sources.add(source)
     this.#topologyChanged()
+    this.federated.bound(source, destination, routingKey, args)
   }
 
   /** No error if anything named is absent. May delete the source (auto-delete). */
@@ -557,6 +565,7 @@ export class Vhost
     if (!source.bindings.hasDestination(destination))
       this.#sourcesOf.get(destination)?.delete(source)
     this.#topologyChanged()
+    this.federated.unbound(source, destination, routingKey, args)
     this.#deleteIfUnused(source)
   }
 
@@ -569,7 +578,9 @@ export class Vhost
     if (sources === undefined) return
     this.#sourcesOf.delete(destination)
     for (const source of sources) {
-      source.bindings.removeDestination(destination, () => {})
+      source.bindings.removeDestination(destination, (key, args) =>
+        this.federated.unbound(source, destination, key, args),
+      )
       if (source.autoDelete && source.bindings.size === 0) unused.push(source)
     }
   }

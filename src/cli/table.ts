@@ -4,6 +4,7 @@ import { CONNECTION_COMMANDS } from "./commands/connections.ts"
 import { DEFINITION_COMMANDS } from "./commands/definitions.ts"
 import { EXCHANGE_COMMANDS } from "./commands/exchanges.ts"
 import { LINK_COMMANDS } from "./commands/links.ts"
+import { MOVE_COMMANDS } from "./commands/moves.ts"
 import { OTHER_COMMANDS } from "./commands/others.ts"
 import { POLICY_COMMANDS } from "./commands/policies.ts"
 import { QUEUE_COMMANDS } from "./commands/queues.ts"
@@ -15,6 +16,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...ACCESS_COMMANDS,
   ...VHOST_COMMANDS,
   ...QUEUE_COMMANDS,
+  ...MOVE_COMMANDS,
   ...EXCHANGE_COMMANDS,
   ...POLICY_COMMANDS,
   ...CONNECTION_COMMANDS,

@@ -1,18 +1,21 @@
 /** Values as text for people and scripts: escaped, aligned, quoted. Prints nothing itself. */
 
 /**
- * C0, DEL and C1: names come from clients, and must neither break rows nor command the terminal.
+ * C0, DEL, C1 and marks of direction: names come from clients, and must neither break rows nor command the
+ * terminal nor read as something else.
  */
 // oxlint-disable-next-line no-control-regex -- They are what is looked for.
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g
 
 const ESCAPES: Readonly<Record<string, string>> = { "\t": "\\t", "\n": "\\n", "\r": "\\r" }
 
 export function printable(text: string): string {
-  return text.replace(
-    CONTROL,
-    (char) => ESCAPES[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  )
+  return text.replace(CONTROL, (char) => ESCAPES[char] ?? escapeOf(char.charCodeAt(0)))
+}
+
+function escapeOf(code: number): string {
+  const hex = code.toString(16)
+  return code > 0xff ? `\\u${hex}` : `\\x${hex.padStart(2, "0")}`
 }
 
 /** Lists of names as rabbitmqctl shows them; what else has parts as JSON. */

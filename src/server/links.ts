@@ -4,9 +4,11 @@ import { AmqpClient } from "../client/client.ts"
 import { LocalDialer } from "../client/local-transport.ts"
 import type { LocalSession, LocalSocket } from "../client/local-transport.ts"
 import { SocketDialer } from "../client/socket-dialer.ts"
+import { Federation } from "../links/federation/federation.ts"
 import type { LinkEnvironment } from "../links/link-connection.ts"
 import type { LinkSet } from "../links/link-set.ts"
 import { Links } from "../links/links.ts"
+import { MoveJobs } from "../links/move/move-jobs.ts"
 import { Shovels } from "../links/shovel/shovels.ts"
 import type { Transport } from "../session/transport.ts"
 
@@ -17,7 +19,7 @@ import type { Transport } from "../session/transport.ts"
 export interface LinkSetOptions {
   readonly broker: Broker
   /** As for a socket that was accepted. */
-  accept(transport: Transport): LocalSession
+  readonly accept: (transport: Transport) => LocalSession
 }
 
 export function createLinks({ broker, accept }: LinkSetOptions): LinkSet {
@@ -35,8 +37,9 @@ export function createLinks({ broker, accept }: LinkSetOptions): LinkSet {
   }
   const links = new Links(broker)
   const shovels = new Shovels({ broker, environment, startLine: links.startLine })
-  links.use([shovels])
-  return { links, shovels }
+  const federation = new Federation({ broker, environment, startLine: links.startLine })
+  links.use([shovels, federation])
+  return { links, shovels, federation, jobs: new MoveJobs(broker) }
 }
 
 /** The session takes it for a socket on which somebody has already proved who they are. */

@@ -1,4 +1,4 @@
-import { formatReplyText, ProtocolError } from "../amqp/errors.ts"
+import { formatReplyText, frameTooLarge, ProtocolError } from "../amqp/errors.ts"
 import { FrameCarry } from "../amqp/frame-carry.ts"
 import {
   FRAME_BODY,
@@ -121,7 +121,6 @@ export class Connection implements BrokerSession {
   #isReleased = false
   /** The channel whose consumers are woken first when the outbox has drained. */
   #firstToWake = 0
-  /** Of the outbox, at the last tick with a paused reader. */
   #turnChannels: Channel[] = []
   readonly #waitingChannels = new Set<Channel>()
   #routes: PublishRouteCache | null = null
@@ -259,7 +258,7 @@ export class Connection implements BrokerSession {
       const size = view.getUint32(offset + 3)
       this.resumeOffset = -1
       if (size > this.frameMax - FRAME_OVERHEAD)
-        throw this.#frameTooLarge(view.getUint8(offset), size)
+        throw frameTooLarge(view.getUint8(offset), size + FRAME_OVERHEAD, this.frameMax)
       const frameEnd = offset + FRAME_HEADER_SIZE + size
       if (frameEnd >= end) break
       if (view.getUint8(frameEnd) !== FRAME_END)
@@ -293,13 +292,6 @@ export class Connection implements BrokerSession {
       if (this.isHeldUp) return offset
     }
     return offset
-  }
-
-  #frameTooLarge(type: number, size: number): ProtocolError {
-    return new ProtocolError(
-      501,
-      `type ${type} frame of ${size + FRAME_OVERHEAD} bytes exceeds negotiated frame_max ${this.frameMax}`,
-    )
   }
 
   #frame(type: number, channelId: number, chunk: Chunk, start: number, end: number): void {
@@ -342,9 +334,10 @@ export class Connection implements BrokerSession {
   #connectionMethod(chunk: Chunk, start: number, end: number): void {
     const method = chunk.view.getUint32(start)
     this.#noteMethod(method)
-    if (this.#handshake !== null) {
-      this.#handshake.onMethod(method, new AmqpReader(chunk.bytes, start + 4, end))
-      if (this.#handshake.isDone) this.#handshake = null
+    const handshake = this.#handshake
+    if (handshake !== null) {
+      handshake.onMethod(method, new AmqpReader(chunk.bytes, start + 4, end))
+      if (handshake.isDone) this.#handshake = null
       return
     }
     const reader = new AmqpReader(chunk.bytes, start + 4, end)
@@ -574,8 +567,7 @@ export class Connection implements BrokerSession {
   start(vhost: Vhost, access: Access): void {
     this.vhost = vhost
     this.access = access
-    if (!this.isInternal)
-      this.broker.admission.connectionOpened(vhost.name, access.user.name)
+    if (!this.isInternal) this.broker.admission.connectionOpened(vhost.name, access.user.name)
     this.#state = RUNNING
   }
 

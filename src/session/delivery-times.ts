@@ -1,9 +1,9 @@
 /**
  * Since when a client holds a delivery, about, without a time per delivery: now and then a sample notes the
  * latest delivery tag. A few samples cover a minute and a day alike, for they thin out with age; what comes
- * out is right to about a tenth. For the management; when a delivery is overdue is ack-deadlines.ts.
+ * out is right to about a quarter. For the management; when a delivery is overdue is ack-deadlines.ts.
  */
-const SAMPLES_MAX = 32
+const SAMPLES_MAX = 64
 
 export class DeliveryTimes {
   readonly #times: number[] = []

@@ -110,7 +110,7 @@ export class Handshake {
         platform: `Node.js ${process.versions.node}`,
         copyright: "Copyright (c) 2026 the Sluice authors",
         information: "Licensed under the Apache License 2.0",
-        cluster_name: broker.clusterName,
+        cluster_name: broker.announcedClusterName,
         capabilities: CAPABILITIES,
       }),
       mechanisms: Buffer.from(
@@ -176,9 +176,7 @@ export class Handshake {
   }
 
   get #mayLogInWithoutPassword(): boolean {
-    return (
-      this.#certificateName !== null || this.#connection.transport.internalUser !== undefined
-    )
+    return this.#certificateName !== null || this.#connection.transport.internalUser !== undefined
   }
 
   /** Of the client's certificate; null if it has none that was verified, or none with such a name. */

@@ -315,19 +315,56 @@ test("shovels and federation are parameters", async () => {
   const value = fieldsOf(shovel?.["value"])
   assert.equal(value["src-prefetch-count"], 1000)
   assert.equal(value["ack-mode"], "on-confirm")
+  const away = "amqp://guest:guest@127.0.0.1:1"
+  await ok("add_shovel", "s", "--src-uri", away, "--dest-uri", away, "--src-queue", "a")
+  await eventually(async () => {
+    const [status] = await rowsOf("list_shovels", "state", "error", "next_attempt_in")
+    assert.equal(status?.["state"], "Error")
+    assert.match(String(status["error"]), /ECONNREFUSED/)
+  })
+  await ok("pause_shovel", "s")
+  assert.match(await ok("shovel_status", "name", "state"), /^s\tPaused$/m)
+  await refused(65, /cannot pause/, "pause_shovel", "s")
+  await ok("resume_shovel", "s")
+  await ok("restart_shovel", "s")
   await ok("delete_shovel", "s")
   await ok("add_federation", "up", "--uri", "amqp://localhost", "--max-hops", "2")
   assert.deepEqual(await json("list_federations"), [
     { name: "up", component: "federation-upstream" },
   ])
   await ok("delete_federation", "up")
-  // The links themselves may not be there yet: either way the answer is clear.
-  for (const verb of ["list_shovels", "federation_status"]) {
-    const { status, stderr } = await ctl([verb])
-    if (status !== 0) assert.match(stderr, /HTTP 404 to GET \/api\//)
-  }
+  assert.deepEqual(await json("federation_status"), [])
+  await refused(65, /there is no federation link/, "restart_federation_link", "absent")
   for (const verb of ["pause_shovel", "resume_shovel"])
-    await refused(65, /HTTP 404/, verb, "absent")
+    await refused(65, /Object Not Found|HTTP 404|Not Found/, verb, "absent")
+})
+
+test("messages are moved and sent back", async () => {
+  const channel = await client.createChannel()
+  await channel.assertQueue("from", { deadLetterExchange: "", deadLetterRoutingKey: "dead" })
+  await channel.assertQueue("to")
+  await channel.assertQueue("dead")
+  for (let i = 0; i < 5; i++)
+    channel.sendToQueue("from", Buffer.from(String(i)), { headers: { kind: i < 2 ? "a" : "b" } })
+  await eventually(async () => assert.equal((await channel.checkQueue("from")).messageCount, 5))
+  const flags = ["--dest-queue", "to", "--header", "kind=a"]
+  const dry = fieldsOf(await json("move_messages", "from", ...flags, "--dry-run"))
+  assert.deepEqual([dry["matched"], dry["moved"]], [2, 0])
+  assert.match(await ok("move_messages", "from", ...flags), /^moved: 2$/m)
+  await refused(64, /one of --dest-queue/, "move_messages", "from")
+  await refused(64, /must be name=value/, "move_messages", "from", "--header", "x")
+  for (let i = 0; i < 3; i++) {
+    const message = await channel.get("from")
+    assert.ok(message !== false)
+    channel.reject(message, false)
+  }
+  await eventually(async () => assert.equal((await channel.checkQueue("dead")).messageCount, 3))
+  const back = fieldsOf(await json("redrive", "dead", "--reason", "rejected", "--to", "queue"))
+  assert.equal(back["moved"], 3)
+  await eventually(async () => assert.equal((await channel.checkQueue("from")).messageCount, 3))
+  assert.match(await ok("redrive", "dead", "--no-wait", "-q"), /^\S{22}$/m)
+  for (const queue of ["from", "to", "dead"]) await channel.deleteQueue(queue)
+  await channel.close()
 })
 
 test("the broker as a whole", async () => {

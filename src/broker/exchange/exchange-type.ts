@@ -5,6 +5,11 @@ import type { BindingTable } from "./binding-table.ts"
 import { checkHashArguments, HashBindings, hashSourceOf } from "./hash-bindings.ts"
 import { DirectBindings } from "./direct-bindings.ts"
 import { FanoutBindings } from "./fanout-bindings.ts"
+import {
+  checkFederationArguments,
+  FEDERATION_EXCHANGE_TYPE,
+  FederationBindings,
+} from "./federation-exchange.ts"
 import { HeadersBindings } from "./headers-bindings.ts"
 import { ModulusBindings, RandomBindings } from "./choice-bindings.ts"
 import { TopicBindings } from "./topic-bindings.ts"
@@ -27,6 +32,7 @@ const BINDING_TABLES: ReadonlyMap<string, CreateBindings> = new Map<string, Crea
   ["x-consistent-hash", (args) => new HashBindings(new BindingRegister(), hashSourceOf(args))],
   ["x-modulus-hash", () => new ModulusBindings(new BindingRegister())],
   ["x-random", () => new RandomBindings(new BindingRegister())],
+  [FEDERATION_EXCHANGE_TYPE, (args) => new FederationBindings(new BindingRegister(), args)],
 ])
 
 /** The second name is what LavinMQ's definitions may hold. */
@@ -66,6 +72,7 @@ export function checkTypeArguments(
         `{unacceptable_type,${formatFieldType(isDelayed)}}`,
     )
   if (inner === "x-consistent-hash") checkHashArguments(vhostName, name, args)
+  if (inner === FEDERATION_EXCHANGE_TYPE) checkFederationArguments(args)
 }
 
 /**

@@ -104,6 +104,24 @@ export class Router<Q extends Destination> {
     return ofQueues(this.#passing)
   }
 
+  /**
+   * The destinations of one routing key at one exchange, without going on to what is behind them: for those
+   * who explain a route. Asks no interceptor; a random exchange draws.
+   */
+  matchAt(
+    exchange: Exchange,
+    routingKey: string,
+    properties: BasicProperties | null,
+  ): Destination[] {
+    const targets = this.#targets
+    targets.begin()
+    exchange.bindings.match(routingKey, properties, targets)
+    return [
+      ...targets.queues.slice(0, targets.queueCount),
+      ...targets.exchanges.slice(0, targets.exchangeCount),
+    ]
+  }
+
   #traverse(
     start: Exchange,
     routingKeys: readonly string[],

@@ -9,6 +9,7 @@ import type { Definition } from "./definition.ts"
 import { resolveExchangeSettings, resolveQueueSettings } from "./merge.ts"
 import type { Policy, PolicyList, PolicySubject } from "./policy-list.ts"
 import { isEffectiveKey, isValidValue } from "./rules.ts"
+import { areFederatedAlike } from "../federated-items.ts"
 
 /**
  * Gives the queues and exchanges of a vhost the settings that arguments and policies make, when they are
@@ -49,6 +50,8 @@ export interface EffectiveSettingsOptions {
   readonly clock: Clock
   /** Exchanges route differently now. */
   readonly onExchangesChanged: () => void
+  /** It is federated otherwise than before. Default: nobody wants to know. */
+  readonly onFederationChanged?: (item: "exchange" | "queue", name: string) => void
 }
 
 /** Which policies count for a queue or exchange, and what they say together. */
@@ -183,18 +186,25 @@ export class EffectiveSettings {
 
   /** A Map's iterator stands changes of the map: what is deleted is left out, what is new comes last. */
   *#visits(): IterableIterator<() => void> {
-    const { queues, exchanges, onExchangesChanged } = this.#options
+    const { queues, exchanges, onExchangesChanged, onFederationChanged = () => {} } = this.#options
     for (const exchange of exchanges.values())
       yield () => {
         const settings = this.ofExchange(exchange.name, exchange.type, exchange.arguments)
         if (settings === exchange.settings || exchanges.get(exchange.name) !== exchange) return
+        const before = exchange.settings.federation
         exchange.configure(settings)
         onExchangesChanged()
+        if (!areFederatedAlike(before, settings.federation))
+          onFederationChanged("exchange", exchange.name)
       }
     for (const queue of queues.values())
       yield () => {
         const settings = this.ofQueue(queue.name, queue.arguments)
-        if (settings !== queue.settings && !queue.deleted) queue.configure(settings)
+        if (settings === queue.settings || queue.deleted) return
+        const before = queue.settings.federation
+        queue.configure(settings)
+        if (!areFederatedAlike(before, settings.federation))
+          onFederationChanged("queue", queue.name)
       }
   }
 

@@ -4,6 +4,7 @@ import { PLAIN_EXCHANGE, PLAIN_QUEUE } from "../settings.ts"
 import type {
   DeduplicationSettings,
   ExchangeSettings,
+  FederationSettings,
   Overflow,
   QueueSettings,
 } from "../settings.ts"
@@ -63,6 +64,7 @@ export function resolveQueueSettings(
       type === "classic" ? (argumentInteger(args, "x-max-priority", 0, PRIORITY_MAX) ?? 0) : 0,
     singleActiveConsumer: args.get("x-single-active-consumer") === true,
     deduplication: deduplicationOf(args),
+    federation: federationOf(policy),
   }
 }
 
@@ -101,8 +103,10 @@ export function resolveExchangeSettings(
     policy?.get("delayed-message") === true ||
     policy?.get("delayed-message") === "true"
   const deduplication = deduplicationOf(args)
-  if (alternateExchange === null && !delayed && deduplication === null) return PLAIN_EXCHANGE
-  return { alternateExchange, delayed, deduplication }
+  const federation = federationOf(policy)
+  const isPlain = alternateExchange === null && !delayed && deduplication === null
+  if (isPlain && federation === null) return PLAIN_EXCHANGE
+  return { alternateExchange, delayed, deduplication, federation }
 }
 
 /** The smaller one; null is no limit. */
@@ -162,6 +166,16 @@ function deduplicationOf(args: Table): DeduplicationSettings | null {
     ttlMs: argumentInteger(args, "x-cache-ttl", 0),
     header: argumentText(args, "x-deduplication-header") ?? DEDUPLICATION_HEADER,
   }
+}
+
+/** Of several, which a definition of another product may hold, the first. */
+function federationOf(policy: Definition | null): FederationSettings | null {
+  const upstream = textIn(policy, "federation-upstream")
+  if (upstream !== null) return { by: "upstream", name: upstream }
+  const set = textIn(policy, "federation-upstream-set")
+  if (set !== null) return { by: "set", name: set }
+  const pattern = textIn(policy, "federation-upstream-pattern")
+  return pattern === null ? null : { by: "pattern", name: pattern }
 }
 
 function argumentOrPolicy(args: Table, policy: Definition | null, key: string): string | null {

@@ -1,7 +1,7 @@
 import type { JsonDocument } from "../../auth/users.ts"
 import type { Clock } from "../../util/clock.ts"
 import type { Logger } from "../../util/logger.ts"
-import { Refusal } from "../errors.ts"
+import { Refusal, savedInForce } from "../errors.ts"
 import type { QueueType } from "../queue-type.ts"
 import type { Definition } from "./definition.ts"
 import { PolicyPattern } from "./policy-pattern.ts"
@@ -156,10 +156,11 @@ export class PolicyList {
   async #changed(): Promise<void> {
     this.#order()
     const applied = this.#options.onChanged()
-    await this.#options.document.save([
+    const saving = this.#options.document.save([
       ...this.list().map((policy) => formatPolicy(policy, this.#options.vhostName)),
       ...this.#unusable,
     ])
+    await savedInForce(saving)
     await applied
   }
 

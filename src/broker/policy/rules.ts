@@ -1,4 +1,6 @@
 import { fromPlain, type PlainValue } from "../../amqp/table.ts"
+import { AuthError } from "../../auth/errors.ts"
+import { Pattern } from "../../auth/pattern.ts"
 import { formatTerm } from "../exchange/table-key.ts"
 import { parseAgeMs, TIME_MS_MAX } from "./definition.ts"
 
@@ -29,10 +31,29 @@ function text(name: string): Rule {
   return expect(name, (value) => typeof value === "string")
 }
 
+function pattern(name: string): Rule {
+  return expect(name, (value) => typeof value === "string" && isPattern(value))
+}
+
+function isPattern(source: string): boolean {
+  try {
+    void new Pattern(source)
+    return true
+  } catch (error) {
+    if (error instanceof AuthError) return false
+    throw error
+  }
+}
+
 function oneOf(name: string, words: readonly string[]): Rule {
   return expect(name, (value) => typeof value === "string" && words.includes(value))
 }
 
+const FEDERATION_KEYS = [
+  "federation-upstream",
+  "federation-upstream-set",
+  "federation-upstream-pattern",
+]
 const OVERFLOWS = ["drop-head", "reject-publish", "reject-publish-dlx"]
 const LOCATORS = ["client-local", "balanced", "random", "least-leaders", "min-masters"]
 /** RabbitMQ's bounds. */
@@ -55,7 +76,7 @@ const EFFECTIVE_RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["delivery-limit", integer("delivery limit", Number.MIN_SAFE_INTEGER)],
   ["expires", integer("queue expiry", 1, TIME_MS_MAX)],
   ["federation-upstream", text("federation upstream name")],
-  ["federation-upstream-pattern", text("federation upstream pattern")],
+  ["federation-upstream-pattern", pattern("federation upstream pattern")],
   ["federation-upstream-set", text("federation upstream set name")],
   [
     "max-age",
@@ -140,8 +161,8 @@ export function definitionError(
   }
   if (definition.has("dead-letter-routing-key") && !definition.has("dead-letter-exchange"))
     return "dead-letter-routing-key needs dead-letter-exchange"
-  if (definition.has("federation-upstream") && definition.has("federation-upstream-set"))
-    return "cannot specify both federation-upstream and federation-upstream-set"
+  const given = FEDERATION_KEYS.filter((key) => definition.has(key))
+  if (given.length > 1) return `cannot specify both ${given.join(" and ")}`
   return null
 }
 

@@ -118,6 +118,22 @@ export class Dispatcher {
     return null
   }
 
+  /** Of the subscriber that would get the next message; null if none has capacity. Takes nobody's turn. */
+  activePriority(): number | null {
+    const groups = this.#served
+    for (let i = 0; i < groups.length; i++) {
+      const group = groups[i]!
+      const { ready } = group
+      for (let first = ready.peek(); first !== undefined; first = ready.peek()) {
+        if (!first.cancelled && first.hasCapacity()) return group.priority
+        ready.shift()
+        if (first.cancelled) group.cancelledCount--
+        else first.parked = true
+      }
+    }
+    return null
+  }
+
   #group(priority: number): PriorityGroup {
     const groups = this.#groups
     let at = 0

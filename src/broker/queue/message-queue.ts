@@ -19,6 +19,7 @@ export const QUEUE_REJECTED = 2
 
 export interface MessageQueue extends Destination {
   readonly kind: 0
+  readonly vhostName: string
   readonly durable: boolean
   readonly autoDelete: boolean
   readonly arguments: Table

@@ -77,6 +77,8 @@ export class Queue implements MessageQueue {
   readonly arguments: Table
   /** The only connection that may use an exclusive queue, and with which it ends. */
   readonly owner: ConnectionHandle | null
+  /** Of a federated queue: `wantsMessages` may have changed. Null for all others. */
+  onDemand: (() => void) | null = null
   /** On the turn's list of queues to deliver from. */
   inTurn = false
   deleted = false
@@ -121,6 +123,10 @@ export class Queue implements MessageQueue {
 
   get exclusive(): boolean {
     return this.owner !== null
+  }
+
+  get vhostName(): string {
+    return this.#context.vhostName
   }
 
   get readyCount(): number {
@@ -322,6 +328,7 @@ export class Queue implements MessageQueue {
       } else this.#deliverAckCount += taken
     }
     if (count > 0 && store.readyCount === 0) this.#context.wentEmpty(this)
+    if (this.onDemand !== null) this.onDemand()
     return count === limit
   }
 
@@ -368,6 +375,7 @@ export class Queue implements MessageQueue {
     if (count > 0 && store.readyCount === 0) this.#context.wentEmpty(this)
     const hasMore = features.endDelivery(count)
     this.#dropFeaturesIfIdle()
+    if (this.onDemand !== null) this.onDemand()
     return hasMore || count === limit
   }
 
@@ -394,7 +402,10 @@ export class Queue implements MessageQueue {
     if (into.redelivered) this.redeliveredCount++
     const { segment, position, size } = into
     if (noAck) store.ack(segment, position, size, into.bodyEnd - into.bodyStart)
-    if (store.readyCount === 0) this.#context.wentEmpty(this)
+    if (store.readyCount === 0) {
+      this.#context.wentEmpty(this)
+      if (this.onDemand !== null) this.onDemand()
+    }
     if (features !== null) {
       if (noAck) features.settled(segment, position)
       features.headTaken()
@@ -477,6 +488,7 @@ export class Queue implements MessageQueue {
     if (this.#isUnexamined) this.examine()
     if (this.#features !== null) this.#features.consumerAdded()
     this.wake()
+    if (this.onDemand !== null) this.onDemand()
   }
 
   /** False for a consumer that waits until the active one has left (single active consumer). */
@@ -487,6 +499,15 @@ export class Queue implements MessageQueue {
   /** A consumer would take a message now. */
   get hasCapacity(): boolean {
     return this.#dispatcher !== null && this.#dispatcher.next() !== null
+  }
+
+  /**
+   * Nothing is left to give and somebody waits for it: a consumer with capacity, and with a priority of a
+   * consumer of its own right, not that of a link which federates this queue elsewhere (RabbitMQ's rule).
+   */
+  get wantsMessages(): boolean {
+    if (this.deleted || this.#dispatcher === null || this.readyCount > 0) return false
+    return (this.#dispatcher.activePriority() ?? -1) >= 0
   }
 
   touch(): void {
@@ -500,9 +521,11 @@ export class Queue implements MessageQueue {
     dispatcher.remove(subscriber)
     if (dispatcher.size > 0) {
       this.wake()
+      if (this.onDemand !== null) this.onDemand()
       return
     }
     this.#dispatcher = null
+    if (this.onDemand !== null) this.onDemand()
     if (this.autoDelete) this.#context.deleteQueue(this, "the last consumer has left")
     else this.touch()
   }
@@ -512,6 +535,7 @@ export class Queue implements MessageQueue {
     if (this.#dispatcher === null) return
     this.#dispatcher.unpark(subscriber)
     this.wake()
+    if (this.onDemand !== null) this.onDemand()
   }
 
   setPaused(isPaused: boolean): void {
@@ -519,6 +543,7 @@ export class Queue implements MessageQueue {
     if (this.#dispatcher === null) return
     this.#dispatcher.setPaused(isPaused)
     this.wake()
+    if (this.onDemand !== null) this.onDemand()
   }
 
   restart(): void {
@@ -546,6 +571,7 @@ export class Queue implements MessageQueue {
     const count = this.store.purge()
     if (this.#features !== null) this.#features.purged()
     this.#context.wentEmpty(this)
+    if (this.onDemand !== null) this.onDemand()
     return count
   }
 

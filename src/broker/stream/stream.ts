@@ -136,6 +136,10 @@ export class Stream implements MessageQueue {
     return `queue '${this.name}' in vhost '${this.#context.vhostName}'`
   }
 
+  get vhostName(): string {
+    return this.#context.vhostName
+  }
+
   get readyCount(): number {
     return this.store === null ? 0 : this.store.messageCount
   }

@@ -1,8 +1,9 @@
 /** Commands about shovels and federation, which are kept as parameters. */
 import type { CommandSpec, OptionSpec } from "../command.ts"
-import { usageError } from "../exit-codes.ts"
+import { CliError, EXIT, usageError } from "../exit-codes.ts"
 import { listCommand } from "../list.ts"
 import type { Session } from "../session.ts"
+import { fieldsOf } from "../text.ts"
 
 const NAME = { name: "name", doc: "Name of the shovel" }
 const UPSTREAM = { name: "name", doc: "Name of the upstream" }
@@ -35,6 +36,10 @@ const SHOVEL_OPTIONS: readonly OptionSpec[] = [
     doc: "When they are settled (default on-confirm)",
   },
   { flags: "--reconnect-delay <seconds>", min: 0, doc: "Before connecting again (default 5)" },
+  {
+    flags: "--dest-signing-secret <secret>",
+    doc: "Signs what is posted to a destination of HTTP",
+  },
 ]
 
 const FEDERATION_OPTIONS: readonly OptionSpec[] = [
@@ -81,6 +86,33 @@ function valueOf(
   return { value }
 }
 
+const SHOVEL_VERBS = [
+  ["pause", "Pausing", "Pauses a shovel, also over restarts of the broker"],
+  ["resume", "Resuming", "Lets a paused shovel go on"],
+  ["restart", "Restarting", "Lets a shovel connect anew"],
+] as const
+
+const SHOVEL_COLUMNS = [
+  "name",
+  "vhost",
+  "state",
+  "error",
+  "message_count",
+  "src_uri",
+  "dest_uri",
+  "forwarded",
+  "confirmed",
+  "returned",
+  "rejected",
+  "message_rate",
+  "pending",
+  "remaining",
+  "lag",
+  "reconnects",
+  "next_attempt_in",
+  "blocked_status",
+]
+
 const SHOVEL_COMMANDS: readonly CommandSpec[] = [
   listCommand({
     name: "list_shovels",
@@ -91,7 +123,7 @@ const SHOVEL_COMMANDS: readonly CommandSpec[] = [
     list: {
       path: "/api/shovels/{vhost}",
       heading: "shovels in vhost {vhost}",
-      columns: ["name", "vhost", "state", "error", "message_count"].map((name) => ({ name })),
+      columns: SHOVEL_COLUMNS.map((name) => ({ name })),
       defaults: ["name", "vhost", "state"],
     },
   }),
@@ -122,19 +154,47 @@ const SHOVEL_COMMANDS: readonly CommandSpec[] = [
       saying: `Deleting shovel "{name}" in vhost "{vhost}" ...`,
     },
   },
-  ...(["pause", "resume"] as const).map((verb): CommandSpec => ({
+  ...SHOVEL_VERBS.map(([verb, saying, summary]): CommandSpec => ({
     name: `${verb}_shovel`,
     group: "Shovels",
-    summary: verb === "pause" ? "Pauses a shovel" : "Lets a paused shovel go on",
+    summary,
     arguments: [NAME],
     usesVhost: true,
     change: {
       method: "PUT",
       path: `/api/shovels/{vhost}/{name}/${verb}`,
-      saying: `${verb === "pause" ? "Pausing" : "Resuming"} shovel "{name}" in vhost "{vhost}" ...`,
+      saying: `${saying} shovel "{name}" in vhost "{vhost}" ...`,
     },
   })),
 ]
+
+const LINK_COLUMNS = [
+  "id",
+  "upstream",
+  "vhost",
+  "type",
+  "resource",
+  "status",
+  "uri",
+  "error",
+  "timestamp",
+  "policy",
+  "forwarded",
+  "confirmed",
+  "returned",
+  "reconnects",
+  "next_attempt_in",
+]
+
+async function restartLink(session: Session): Promise<void> {
+  const id = session.values.text("link-id")
+  const links = await session.api.get("/api/federation-links?columns=id,vhost,node")
+  const link = (Array.isArray(links) ? links : []).map(fieldsOf).find((each) => each["id"] === id)
+  if (link === undefined) throw new CliError(EXIT.data, `there is no federation link "${id}"`)
+  await session.say(`Restarting federation link "${id}" ...`)
+  const place = [link["vhost"], id, link["node"]].map((part) => encodeURIComponent(String(part)))
+  await session.api.request("DELETE", `/api/federation-links/vhost/${place.join("/")}/restart`)
+}
 
 const FEDERATION_COMMANDS: readonly CommandSpec[] = [
   listCommand({
@@ -157,12 +217,22 @@ const FEDERATION_COMMANDS: readonly CommandSpec[] = [
     list: {
       path: "/api/federation-links/{vhost}",
       heading: "federation links in vhost {vhost}",
-      columns: ["upstream", "vhost", "type", "resource", "status", "uri", "error"].map((name) => ({
-        name,
-      })),
-      defaults: ["upstream", "type", "resource", "status", "error"],
+      columns: LINK_COLUMNS.map((name) => ({ name })),
+      defaults: ["id", "upstream", "type", "resource", "status", "error"],
     },
   }),
+  {
+    name: "restart_federation_link",
+    group: "Federation",
+    summary: "Lets a link connect anew",
+    details: "The id of the link is what federation_status shows in the column of that name.",
+    arguments: [{ name: "link-id", doc: "Of the link, as federation_status shows it" }],
+    calls: [
+      "GET /api/federation-links",
+      "DELETE /api/federation-links/vhost/{vhost}/{id}/{node}/restart",
+    ],
+    run: restartLink,
+  },
   {
     name: "add_federation",
     group: "Federation",

@@ -1,3 +1,4 @@
+import type { LinkSet } from "../../links/link-set.ts"
 import type { NodeFacts } from "../api.ts"
 
 /** What the metrics need to know beside the broker: the process, the disk, the node. The composition root knows it. */
@@ -59,4 +60,6 @@ export interface MetricsFacts {
   readonly clusterId: string
   readProcess(): Promise<ProcessFigures>
   readStore(): StoreFigures
+  /** Null before they are made. */
+  links(): LinkSet | null
 }

@@ -6,6 +6,7 @@ import { Slices } from "../slices.ts"
 import type { MetricsFacts } from "./figures.ts"
 import { CONTENT_TYPE, formatMetric, headerOf } from "./metric.ts"
 import type { Labels, MetricInfo, Sample } from "./metric.ts"
+import { NodeFigures } from "./node-figures.ts"
 import { MEMORY_METRICS, NODE_METRICS } from "./node-metrics.ts"
 import type { NodeMetric } from "./node-metrics.ts"
 import { detailedPrefixOf, EMPTY_FAMILIES, isInFamily, OBJECT_KINDS } from "./object-metrics.ts"
@@ -41,6 +42,8 @@ const PIECE_SIZE = 64 << 10
 const COMPATIBLE_VERSION = "4.1.0"
 
 export class Metrics {
+  /** For the page of the node. */
+  readonly nodeFigures: NodeFigures
   readonly #broker: Broker
   readonly #facts: MetricsFacts
   /** What was shown last: counters do not fall. */
@@ -50,6 +53,7 @@ export class Metrics {
   constructor(broker: Broker, facts: MetricsFacts) {
     this.#broker = broker
     this.#facts = facts
+    this.nodeFigures = new NodeFigures(broker, facts)
   }
 
   /** Throws HttpError: 400 for what makes no sense, 503 if too many scrapes are under way. */

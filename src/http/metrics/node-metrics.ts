@@ -1,4 +1,6 @@
 import { DEATH_REASONS } from "../../broker/vhost-totals.ts"
+import { LINK_METRICS } from "./link-metrics.ts"
+import { SHOVEL_METRICS } from "./shovel-metrics.ts"
 import { histogramSamples } from "./metric.ts"
 import type { MetricInfo, Sample } from "./metric.ts"
 import type { Snapshot } from "./snapshot.ts"
@@ -660,6 +662,8 @@ export const NODE_METRICS: readonly NodeMetric[] = [
   ...SUMS,
   ...OCTETS,
   ...LAVINMQ,
+  ...LINK_METRICS,
+  ...SHOVEL_METRICS,
 ]
 
 export const MEMORY_METRICS: readonly NodeMetric[] = [

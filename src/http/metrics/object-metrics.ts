@@ -496,6 +496,4 @@ export const EMPTY_FAMILIES: ReadonlySet<string> = new Set([
   "mnesia_metrics",
   "node_exchange_metrics",
   "stream_consumer_metrics",
-  "shovel_metrics",
-  "federation_metrics",
 ])

@@ -19,6 +19,7 @@ export interface View {
 export interface Snapshot {
   readonly broker: Broker
   readonly facts: MetricsFacts
+  readonly view: View
   readonly process: ProcessFigures
   readonly store: StoreFigures
   readonly nowMs: number
@@ -68,7 +69,7 @@ export async function takeSnapshot(
   const process = await facts.readProcess()
   broker.clock.refresh()
   const { nowMs } = broker.clock
-  return { broker, facts, process, store: facts.readStore(), nowMs, messages, totals, sums }
+  return { broker, facts, view, process, store: facts.readStore(), nowMs, messages, totals, sums }
 }
 
 /** A channel that closed while the others were counted is in neither sum; until the next time. */

@@ -5,6 +5,7 @@ import * as fc from "fast-check"
 import { EMPTY_TABLE } from "../../../src/amqp/table.ts"
 import type { Subscriber } from "../../../src/broker/consumer.ts"
 import { Dispatcher } from "../../../src/broker/queue/dispatcher.ts"
+import { cpuMs } from "../../support/cpu-time.ts"
 import { chooseSeed } from "../../support/seed.ts"
 
 const RUNS = { numRuns: 300, seed: chooseSeed("dispatcher") | 0 } as const
@@ -137,9 +138,9 @@ test("consumers that come and go with ever new priorities leave nothing behind",
 test("ten thousand consumers leave in a moment, and those that stay keep their turn", () => {
   const leaving = Array.from({ length: 10_000 }, () => new FakeSubscriber("x"))
   const dispatcher = dispatcherOf(...leaving, new FakeSubscriber("a"), new FakeSubscriber("b"))
-  const startMs = performance.now()
+  const startMs = cpuMs()
   for (const subscriber of leaving) dispatcher.remove(subscriber)
-  assert.ok(performance.now() - startMs < 500)
+  assert.ok(cpuMs() - startMs < 500)
   assert.equal(tagsOf(dispatcher, 4), "abab")
 })
 

@@ -29,6 +29,7 @@ import {
 } from "../../../src/broker/publishing.ts"
 import { IncomingMessage } from "../../../src/storage/message.ts"
 import { Chunk } from "../../../src/util/bytes.ts"
+import { cpuMs } from "../../support/cpu-time.ts"
 
 const NOW_MS = 1_000_000
 
@@ -362,7 +363,7 @@ test("as many keys as fit into a message cost no more than each of them", () => 
   const exchange = world.exchange("", "direct")
   world.queue("a")
   const names = Array.from({ length: 30_000 }, (_, i) => `missing.${i}`)
-  const startMs = performance.now()
+  const startMs = cpuMs()
   world.send(exchange, "a", { CC: names, BCC: ["a"] })
   for (const type of ["fanout", "headers", "direct", "topic"]) {
     const other = world.exchange(type, type)
@@ -370,6 +371,6 @@ test("as many keys as fit into a message cost no more than each of them", () => 
     world.send(other, "a", { CC: names })
   }
   assert.deepEqual(world.taken(), ["a", "a", "a", "a", "a"])
-  const tookMs = performance.now() - startMs
+  const tookMs = cpuMs() - startMs
   assert.ok(tookMs < 1000, `${tookMs} ms`)
 })

@@ -14,6 +14,8 @@ import { bindingsOf, createExchange, createQueue, listed, matchedNames, table } 
 
 const seed = chooseSeed("bindings")
 
+/** Whatever the routing key is. */
+const FAN_OUT = new Set(["fanout", "x-federation-upstream"])
 /** Each message goes to one destination. */
 const CHOOSING = new Set(["x-consistent-hash", "x-modulus-hash", "x-random"])
 
@@ -145,7 +147,7 @@ for (const type of EXCHANGE_TYPES) {
         for (const name of model) {
           const [queue, key, args] = name.split("/").map(Number)
           const isMatch =
-            type === "fanout" || (type === "headers" ? args === 0 || args === 1 : key === index)
+            FAN_OUT.has(type) || (type === "headers" ? args === 0 || args === 1 : key === index)
           if (isMatch) expected.add(`q${queue}`)
         }
         const names = matchedNames(bindings, routingKey, table({ h: 1 }))

@@ -221,7 +221,7 @@ test("a look at the messages takes none and needs no consumer", () => {
   const slow = world.consume("c", { "x-stream-offset": 2 }, 1)
   world.turns()
   assert.equal(slow.got.length, 1)
-  assert.deepEqual([...world.stream.readers()], [{ tag: "c", offset: 3, lag: 7 }])
+  assert.deepEqual([...world.stream.readers()], [{ tag: "c", subscriber: slow, offset: 3, lag: 7 }])
 })
 
 test("thousands of consumers that come and go leave nothing behind", () => {

@@ -1,0 +1,214 @@
+import type { ClientChannel } from "../../client/channel.ts"
+import type { ClientConnection } from "../../client/connection.ts"
+import type { Delivery } from "../../client/delivery.ts"
+import { ClientError } from "../../client/errors.ts"
+import { PublishTarget } from "../../client/publish-target.ts"
+import type { TimerHandle } from "../../util/clock.ts"
+import type { AmqpDestinationConfig } from "./shovel-config.ts"
+import { HOLD_DESTINATION, HOLD_GAPS, HOLD_REFUSED, openQueue } from "./source.ts"
+import type { Transfer, TransferContext } from "./transfer.ts"
+
+/**
+ * From deliveries to publishes, and from confirms back to acknowledgements. Nothing is kept per message:
+ * every delivery is published in the order in which it came, so that the tag of a confirm and that of the
+ * delivery differ by the number of messages that were dropped in between.
+ */
+
+/** Where that number changes, at most; with more the source waits until everything is confirmed. */
+const GAPS_MAX = 4096
+const REFUSED_MS = 100
+const REFUSED_MS_MAX = 5000
+
+/** From confirm tag `from` on, delivery tags are larger by `offset`. */
+interface Gap {
+  readonly from: number
+  offset: number
+}
+
+export class AmqpTransfer implements Transfer {
+  readonly #context: TransferContext
+  readonly #connection: ClientConnection
+  readonly #channel: ClientChannel
+  readonly #target: PublishTarget
+  readonly #isConfirming: boolean
+  readonly #isAckedAtOnce: boolean
+  readonly #gaps: Gap[] = [{ from: 0, offset: 0 }]
+  #takenCount = 0
+  #limit: number
+  /** As of the last confirm or publish. */
+  #unconfirmedCount = 0
+  #refusedMs = 0
+  #timer: TimerHandle | null = null
+
+  private constructor(
+    context: TransferContext,
+    connection: ClientConnection,
+    channel: ClientChannel,
+    destination: AmqpDestinationConfig,
+  ) {
+    this.#context = context
+    this.#limit = context.limit
+    this.#connection = connection
+    this.#channel = channel
+    this.#isConfirming = context.config.ackMode === "on-confirm"
+    this.#isAckedAtOnce = context.config.ackMode === "on-publish"
+    const { queue, exchange, exchangeKey } = destination
+    this.#target =
+      queue === null
+        ? new PublishTarget({ exchange, routingKey: exchangeKey })
+        : new PublishTarget({ exchange: "", routingKey: queue, mandatory: true })
+    channel.onConfirm = (tag, multiple, isAck) => this.#onConfirm(tag, multiple, isAck)
+    channel.onDrain = () => context.source.release(HOLD_DESTINATION)
+    channel.onReturn = () =>
+      context.session.fail(
+        new ClientError("closed", `the destination queue '${queue ?? ""}' has gone`),
+      )
+    channel.onClosed = (error) =>
+      context.session.fail(error ?? new ClientError("closed", "the channel was closed"))
+    connection.onBlocked = (reason) =>
+      context.trouble(`the destination takes no messages: ${reason}`, null)
+    connection.onUnblocked = () => context.trouble(null, null)
+  }
+
+  static async open(
+    context: TransferContext,
+    destination: AmqpDestinationConfig,
+    uri: string,
+  ): Promise<AmqpTransfer> {
+    const connection = await context.session.connect(uri)
+    const { queue, exchange, queueArguments, isPredeclared } = destination
+    let channel: ClientChannel
+    if (queue !== null)
+      channel = (await openQueue(connection, queue, queueArguments, isPredeclared)).channel
+    else {
+      channel = await connection.openChannel()
+      if (exchange !== null && exchange !== "") await channel.checkExchange(exchange)
+    }
+    if (context.config.ackMode === "on-confirm") await channel.confirmSelect()
+    return new AmqpTransfer(context, connection, channel, destination)
+  }
+
+  get pendingCount(): number {
+    return this.#channel.unconfirmedCount
+  }
+
+  get isBlocked(): boolean {
+    return this.#connection.isBlocked
+  }
+
+  onDelivery(delivery: Delivery): void {
+    const context = this.#context
+    const { source, headers, counters } = context
+    if (this.#takenCount >= this.#limit || !this.#channel.isOpen) return
+    this.#takenCount++
+    let properties: Buffer | null = null
+    if (headers.isNeeded) {
+      properties = headers.rewrite(delivery, context.environment.clock.nowMs)
+      if (properties === null) {
+        this.#drop(delivery.deliveryTag)
+        return
+      }
+    }
+    counters.forwarded++
+    counters.bytes += delivery.bodyEnd - delivery.bodyStart
+    if (!this.#channel.forward(delivery, this.#target, properties)) source.hold(HOLD_DESTINATION)
+    if (this.#takenCount >= this.#limit) source.cancel()
+    if (this.#isConfirming) {
+      this.#unconfirmedCount++
+      return
+    }
+    if (this.#isAckedAtOnce) source.ackLater(delivery.deliveryTag)
+    context.settled(1)
+  }
+
+  /** It went round in circles: to the dead letters with it. */
+  #drop(deliveryTag: number): void {
+    const { source, counters, config } = this.#context
+    if (config.ackMode !== "no-ack") source.channel.reject(deliveryTag, false)
+    counters.rejected++
+    this.#noteGap()
+    this.#context.settled(1)
+  }
+
+  #noteGap(): void {
+    const gaps = this.#gaps
+    const from = this.#channel.lastPublishTag + 1
+    const last = gaps.at(-1)!
+    if (last.from === from) last.offset++
+    else gaps.push({ from, offset: last.offset + 1 })
+    if (gaps.length <= GAPS_MAX) return
+    if (this.#channel.unconfirmedCount === 0) this.#forgetGaps()
+    else this.#context.source.hold(HOLD_GAPS)
+  }
+
+  #forgetGaps(): void {
+    this.#gaps.splice(0, this.#gaps.length - 1)
+    this.#context.source.release(HOLD_GAPS)
+  }
+
+  #deliveryTagOf(confirmTag: number): number {
+    const gaps = this.#gaps
+    let index = gaps.length - 1
+    while (gaps[index]!.from > confirmTag) index--
+    return confirmTag + gaps[index]!.offset
+  }
+
+  #onConfirm(confirmTag: number, multiple: boolean, isAck: boolean): void {
+    const { source, counters } = this.#context
+    const channel = this.#channel
+    const isAll = multiple && confirmTag === 0
+    const tag = this.#deliveryTagOf(isAll ? channel.lastPublishTag : confirmTag)
+    const count = this.#unconfirmedCount - channel.unconfirmedCount
+    this.#unconfirmedCount = channel.unconfirmedCount
+    if (count === 0) return // Confirmed before.
+    if (isAck) {
+      counters.confirmed += count
+      source.channel.ack(tag, multiple)
+      if (this.#refusedMs !== 0) this.#accepted()
+      this.#context.settled(count)
+    } else {
+      counters.returned += count
+      this.#takenCount -= count
+      source.channel.nack(tag, multiple, true)
+      this.#refused()
+    }
+    if (this.#gaps.length > 1 && channel.unconfirmedCount === 0) this.#forgetGaps()
+  }
+
+  /** The message is back in its queue; it comes again when the destination has had some time. */
+  #refused(): void {
+    const { source, environment, session } = this.#context
+    this.#context.settled(0)
+    if (this.#limit === 0) return // It is about to end.
+    if (source.isCancelled) {
+      session.fail(new ClientError("closed", "the destination has refused messages"))
+      return
+    }
+    if (this.#timer !== null) return
+    this.#refusedMs = Math.min(REFUSED_MS_MAX, Math.max(REFUSED_MS, this.#refusedMs * 2))
+    source.hold(HOLD_REFUSED)
+    environment.clock.refresh()
+    this.#context.trouble(
+      "the destination refuses messages",
+      environment.clock.nowMs + this.#refusedMs,
+    )
+    this.#timer = environment.clock.setTimer(this.#refusedMs, () => {
+      this.#timer = null
+      source.release(HOLD_REFUSED)
+    })
+  }
+
+  #accepted(): void {
+    this.#refusedMs = 0
+    if (!this.#connection.isBlocked) this.#context.trouble(null, null)
+  }
+
+  finish(): void {
+    this.#limit = 0
+  }
+
+  close(): void {
+    this.#timer?.cancel()
+    this.#timer = null
+  }
+}
