@@ -95,11 +95,10 @@ async function serve(
     checkSite(route, context.req.header("sec-fetch-site"))
     if (route.access !== "open") {
       user = controlUser(context) ?? sessionUser(api, context)
-      user ??= await authenticate(
-        api.broker.logins,
-        context.req.header("authorization"),
-        remoteAddress,
-      )
+      user ??= await authenticate(api.broker.logins, context.req.header("authorization"), {
+        address: remoteAddress,
+        host: context.req.header("host"),
+      })
       requireTag(user, route.access)
     }
     request = await readRequest(api, route, context, user, remoteAddress)

@@ -113,13 +113,15 @@ function changesOf(request: ApiRequest | null): Record<string, unknown> | null {
   if (request === null) return null
   const { body } = request
   if (body instanceof Uint8Array) return { bytes: body.length }
-  const changes: Record<string, unknown> = {}
+  // A field may be called __proto__.
+  const fields = new Map<string, unknown>()
   for (const source of [request.query, body]) {
     if (typeof source !== "object" || source === null) continue
     for (const [name, value] of Object.entries(source))
-      if (value !== undefined) changes[name] = isSecretName(name) ? REDACTED : shown(value)
+      if (value !== undefined) fields.set(name, isSecretName(name) ? REDACTED : shown(value))
   }
-  if (Object.keys(changes).length === 0) return null
+  if (fields.size === 0) return null
+  const changes = Object.fromEntries(fields)
   const size = JSON.stringify(changes).length
   return size > CHANGES_SIZE_MAX
     ? { fields: Object.keys(changes).slice(0, 50), bytes: size }

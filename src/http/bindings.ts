@@ -8,7 +8,7 @@ import type { Exchange } from "../broker/exchange/exchange.ts"
 import type { MessageQueue } from "../broker/queue/message-queue.ts"
 import type { Vhost } from "../broker/vhost.ts"
 import type { Api } from "./api.ts"
-import { describeBinding, propertiesKey } from "./describe.ts"
+import { describeBinding, destinationTypeOf, propertiesKey } from "./describe.ts"
 import type { Binding } from "./describe.ts"
 import { notFound } from "./errors.ts"
 import { BINDING, exchangeNamed } from "./exchanges.ts"
@@ -19,6 +19,7 @@ import { queueNamed } from "./queues.ts"
 import { TABLE } from "./rates-schema.ts"
 import { DONE, NO_CONTENT, ok, route } from "./route.ts"
 import type { Route } from "./route.ts"
+import type { SortKey } from "./sorting.ts"
 import { bindingsBetween, bindingsOf, implicitBinding } from "./vhost-items.ts"
 import type { InVhost } from "./vhost-items.ts"
 import { accessOf, checkMayChange, findVhost, visibleVhosts } from "./visibility.ts"
@@ -118,11 +119,20 @@ async function unbind(api: Api, user: User, ends: Ends, name: string): Promise<v
   await api.broker.durableChanges.settled()
 }
 
+const SORT_KEYS: Readonly<Record<string, (entry: InVhost<Binding>) => SortKey>> = {
+  source: ({ item }) => item.source,
+  vhost: ({ vhost }) => vhost.name,
+  destination: ({ item }) => item.destination.name,
+  destination_type: ({ item }) => destinationTypeOf(item),
+  routing_key: ({ item }) => item.routingKey,
+}
+
 function bindingList(vhosts: readonly Vhost[]): ListSource<InVhost<Binding>> {
   return {
     items: bindingsOf(vhosts),
     nameOf: ({ item }) => item.destination.name,
     row: ({ vhost, item }) => describeBinding(vhost.name, item),
+    sortKey: (field) => (Object.hasOwn(SORT_KEYS, field) ? SORT_KEYS[field] : undefined),
   }
 }
 

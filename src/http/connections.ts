@@ -120,6 +120,7 @@ function connectionList(
   return {
     items: connections,
     nameOf: (connection) => connection.name,
+    otherNames: [({ userName }) => userName, (connection) => connection.describe().clientName],
     row: (connection) => describeConnection(api, connection, shown),
     sortKey(field) {
       if (field === "name") return (connection) => connection.name
@@ -140,6 +141,7 @@ function channelList(
   return {
     items: channelsOf(connections),
     nameOf: (channel) => channel.name,
+    otherNames: [({ connection }) => connection.userName],
     row: (channel) => describeChannel(api, channel, shown),
   }
 }
@@ -160,6 +162,7 @@ function consumerReply(
   return listReply(api.broker.clock, query, {
     items: consumersOf(connections),
     nameOf: (consumer) => consumer.tag,
+    otherNames: [({ queue }) => queue],
     row: describeConsumer,
   })
 }

@@ -12,11 +12,33 @@ export interface Credentials {
   readonly password: string
 }
 
+/** Where a request comes from. */
+export interface Origin {
+  /** Null for a Unix socket. */
+  readonly address: string | null
+  /** The header Host: what the client believes to have connected to. */
+  readonly host: string | undefined
+}
+
+/**
+ * A name with a dot that is not one of this machine. Whoever owns it may point it here, and have a page of theirs
+ * talk to the broker of its visitor, as that machine itself and with the password that everybody knows. It may
+ * also be that of a proxy on this machine, behind which is everybody.
+ */
+function isForeignName(host: string | undefined): boolean {
+  if (host === undefined || !URL.canParse(`http://${host}`)) return false
+  const { hostname } = new URL(`http://${host}`)
+  const isAddress = hostname.startsWith("[") || /^[\d.]+$/.test(hostname)
+  return (
+    hostname.replace(/\.$/, "").includes(".") && !isAddress && !/\.localhost\.?$/.test(hostname)
+  )
+}
+
 /** Throws HttpError: 401, or 429 for an address with too many failed attempts under way. */
 export async function authenticate(
   logins: Logins,
   authorization: string | undefined,
-  address: string | null,
+  { address, host }: Origin,
 ): Promise<User> {
   if (authorization === undefined) throw notLoggedIn("Not_Authorized")
   const credentials = parseBasic(authorization)
@@ -25,6 +47,7 @@ export async function authenticate(
     name: credentials?.name ?? "",
     address,
     from: address ?? "local socket",
+    isDoubtful: address !== null && isForeignName(host),
   } as const satisfies Omit<LoginAttempt, "password">
   const user = await (credentials === null
     ? logins.refuse(attempt)

@@ -234,13 +234,17 @@ export interface Binding {
   readonly arguments: Table
 }
 
+export function destinationTypeOf({ destination }: Binding): "queue" | "exchange" {
+  return destination.kind === DESTINATION_QUEUE ? "queue" : "exchange"
+}
+
 export function describeBinding(vhostName: string, binding: Binding): Record<string, unknown> {
   const { source, destination, routingKey } = binding
   return {
     source,
     vhost: vhostName,
     destination: destination.name,
-    destination_type: destination.kind === DESTINATION_QUEUE ? "queue" : "exchange",
+    destination_type: destinationTypeOf(binding),
     routing_key: routingKey,
     arguments: tableToJson(binding.arguments),
     properties_key: propertiesKey(routingKey, binding.arguments),

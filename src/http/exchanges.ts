@@ -53,6 +53,9 @@ const SORT_KEYS: Readonly<Record<string, (entry: InVhost<Exchange>) => SortKey>>
   name: ({ item }) => item.name,
   vhost: ({ vhost }) => vhost.name,
   type: ({ item }) => item.type,
+  durable: ({ item }) => Number(item.durable),
+  auto_delete: ({ item }) => Number(item.autoDelete),
+  internal: ({ item }) => Number(item.internal),
 }
 
 function exchangeList(

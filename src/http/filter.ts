@@ -9,6 +9,8 @@ import { badRequest } from "./errors.ts"
  * others run as a script, because only a script can be given a time limit, over batches of names.
  */
 export interface Filter {
+  /** Null for an expression that must be tested in batches, with a time limit. */
+  readonly accepts: ((name: string) => boolean) | null
   /** Which of the names it accepts. Null if that took too long; the next attempt may have more luck. */
   test(names: readonly string[]): readonly boolean[] | null
 }
@@ -25,7 +27,7 @@ const BATCH_MS_MAX = 6
 const UNLIMITED_WAYS_MAX = 1024
 
 export function substringFilter(text: string): Filter {
-  return { test: (names) => names.map((name) => name.includes(text)) }
+  return simple((name) => name.includes(text))
 }
 
 /** Throws bad_request for an expression that is none. */
@@ -33,12 +35,15 @@ export function regexFilter(source: string): Filter {
   if (source.length > SIZE_MAX) throw badRequest("the regular expression is too long")
   try {
     const pattern = new Pattern(source)
-    if (pattern.ways <= UNLIMITED_WAYS_MAX)
-      return { test: (names) => names.map((name) => pattern.test(name)) }
+    if (pattern.ways <= UNLIMITED_WAYS_MAX) return simple((name) => pattern.test(name))
     return limited(pattern.regex)
   } catch (error) {
     throw badRequest(error instanceof AuthError ? error.message : "invalid regular expression")
   }
+}
+
+function simple(accepts: (name: string) => boolean): Filter {
+  return { accepts, test: (names) => names.map(accepts) }
 }
 
 function limited(regex: RegExp): Filter {
@@ -46,6 +51,7 @@ function limited(regex: RegExp): Filter {
   const context = createContext(subject)
   const script = new Script("names.map((name) => regex.test(name))")
   return {
+    accepts: null,
     test(names) {
       subject.names = names
       try {

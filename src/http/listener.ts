@@ -1,32 +1,48 @@
-import { createAdaptorServer } from "@hono/node-server"
-import type { Http2Bindings, HttpBindings } from "@hono/node-server"
+import type { getRequestListener, Http2Bindings, HttpBindings } from "@hono/node-server"
 import type { IncomingMessage, Server } from "node:http"
+import { createRequire } from "node:module"
 import type { AddressInfo } from "node:net"
 import type { Duplex } from "node:stream"
-import { createHttpsServers } from "../net/https-server.ts"
+import { createHttpServer } from "../net/http-server.ts"
+import type { Encrypting, RequestListener } from "../net/http-server.ts"
 import type { TlsContexts } from "../net/tls-contexts.ts"
 import { listenOnUnixPath } from "../net/unix-path.ts"
 import type { Logger } from "../util/logger.ts"
-import type { AppBindings, HttpApp } from "./app.ts"
+import type { AppBindings } from "./app.ts"
+import type { ServedApp } from "./lazy-app.ts"
 
 /** The sockets of the HTTP API. Bounded in time and size, so that slow and greedy clients cost little. */
-export interface HttpTimeouts {
+export interface HttpLimits {
   readonly headersMs: number
   readonly requestMs: number
   /** How often the connections are looked at. */
   readonly checkMs: number
+  /** Of each address, without WebSockets. */
+  readonly connectionsMax: number
 }
 
-const TIMEOUTS: HttpTimeouts = { headersMs: 10_000, requestMs: 120_000, checkMs: 5000 }
+const LIMITS: HttpLimits = {
+  headersMs: 10_000,
+  requestMs: 120_000,
+  checkMs: 5000,
+  connectionsMax: 2000,
+}
 const KEEP_ALIVE_MS = 65_000
 const HEADERS_SIZE_MAX = 16 << 10
-const CONNECTIONS_MAX = 2000
+
+const require = createRequire(import.meta.url)
 
 export interface UnixListenOptions {
   /** Of the file, such as 0o666. */
   readonly mode: number
   /** Requests need no login: they are those of a hidden administrator. */
   readonly isControl?: boolean
+}
+
+/** Between the runtime's requests and those of `fetch`. Its import as a module would load all of that, too. */
+export function loadAdapter(): { readonly getRequestListener: typeof getRequestListener } {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The type of the package of that name.
+  return require("@hono/node-server") as ReturnType<typeof loadAdapter>
 }
 
 /** Takes over the socket of a request that asks for a WebSocket. */
@@ -37,16 +53,16 @@ type Peer = (env: HttpBindings | Http2Bindings) => AppBindings["Bindings"]
 
 export class HttpListener {
   readonly #servers: Server[] = []
-  readonly #app: HttpApp
+  readonly #app: ServedApp
   readonly #log: Logger
   readonly #webSocket: WebSocketHandler
 
-  readonly #timeouts: HttpTimeouts
+  readonly #limits: HttpLimits
 
   /** Paths that are not below /api/ can be asked for a WebSocket. */
-  constructor(app: HttpApp, log: Logger, webSocket: WebSocketHandler, timeouts = TIMEOUTS) {
+  constructor(app: ServedApp, log: Logger, webSocket: WebSocketHandler, limits = LIMITS) {
     this.#app = app
-    this.#timeouts = timeouts
+    this.#limits = limits
     this.#log = log
     this.#webSocket = webSocket
   }
@@ -91,28 +107,44 @@ export class HttpListener {
 
   /** The one place where an HTTP server is made. */
   #createServer(peer: Peer, tls: TlsContexts | null = null): Server {
-    const server = createAdaptorServer({
-      ...(tls !== null && { createServer: this.#httpsServers(tls) }),
-      fetch: (request, env) => this.#app.fetch(request, peer(env)),
-      overrideGlobalObjects: false,
-      serverOptions: {
-        headersTimeout: this.#timeouts.headersMs,
-        requestTimeout: this.#timeouts.requestMs,
-        keepAliveTimeout: KEEP_ALIVE_MS,
-        connectionsCheckingInterval: this.#timeouts.checkMs,
-        maxHeaderSize: HEADERS_SIZE_MAX,
-        shouldUpgradeCallback: wantsWebSocket,
-      },
-    })
-    server.maxConnections = CONNECTIONS_MAX
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- No createServer of HTTP/2 was given.
-    return server as Server
+    const options = {
+      headersTimeout: this.#limits.headersMs,
+      requestTimeout: this.#limits.requestMs,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: this.#limits.checkMs,
+      maxHeaderSize: HEADERS_SIZE_MAX,
+      shouldUpgradeCallback: wantsWebSocket,
+    }
+    const server = createHttpServer(
+      options,
+      this.#requestListener(peer),
+      tls === null ? null : this.#encrypting(tls),
+    )
+    server.maxConnections = this.#limits.connectionsMax
+    // One is turned away, but who only keeps connections keeps nobody out: its client may try again.
+    server.on("drop", () => server.closeIdleConnections())
+    return server
   }
 
-  #httpsServers(tls: TlsContexts): ReturnType<typeof createHttpsServers> {
-    return createHttpsServers(tls, (peer, reason) => {
-      this.#log.warn({ peer, reason }, "TLS connection to the HTTP API refused")
-    })
+  /** The adapter is loaded with the first request, if load() has not been called before. */
+  #requestListener(peer: Peer): RequestListener {
+    let listener: ReturnType<typeof getRequestListener> | null = null
+    return (incoming, outgoing) => {
+      listener ??= loadAdapter().getRequestListener(
+        (request, env) => this.#app.fetch(request, peer(env)),
+        { overrideGlobalObjects: false },
+      )
+      void listener(incoming, outgoing)
+    }
+  }
+
+  #encrypting(contexts: TlsContexts): Encrypting {
+    return {
+      contexts,
+      onRefused: (peer, reason) => {
+        this.#log.warn({ peer, reason }, "TLS connection to the HTTP API refused")
+      },
+    }
   }
 
   /** A WebSocket is not one of the connections that are counted here: the broker has a limit of its own. */

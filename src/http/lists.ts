@@ -7,7 +7,7 @@ import type { Filter } from "./filter.ts"
 import type { Reply, ResponseDoc } from "./route.ts"
 import { SAMPLE_QUERY } from "./samples.ts"
 import { Slices } from "./slices.ts"
-import { firstSorted } from "./sorting.ts"
+import { sortedPart } from "./sorting.ts"
 import type { SortKey } from "./sorting.ts"
 
 /**
@@ -79,10 +79,14 @@ export function listResponses(row: TSchema): Record<number, ResponseDoc> {
 
 export interface ListSource<T> {
   readonly items: Iterable<T>
+  /** Others are not shown, and not counted. */
+  accepts?(item: T): boolean
   /** How many there are, if that is known without counting them. */
   readonly total?: number
   /** What `name` filters. */
   nameOf(item: T): string
+  /** Other texts in which it may be found. */
+  readonly otherNames?: readonly ((item: T) => string)[]
   row(item: T): Record<string, unknown>
   /** Of a field, without making the whole row; undefined where that is not known. */
   sortKey?(field: string): ((item: T) => SortKey) | undefined
@@ -157,17 +161,15 @@ async function findInOrder<T>(
   slices: Slices,
 ): Promise<Found<T>> {
   const items: T[] = []
-  let totalCount = 0
   let filteredCount = 0
-  for await (const batch of batches(source, filter, slices)) {
-    totalCount += batch.size
-    for (const item of batch.accepted) {
-      if (filteredCount >= start && filteredCount < end) items.push(item)
-      filteredCount++
-    }
-    if (filter === null && source.total !== undefined && filteredCount >= end)
-      return { items, filteredCount: source.total, totalCount: source.total }
-  }
+  const { total } = source
+  const isTotalKnown = filter === null && source.accepts === undefined && total !== undefined
+  const totalCount = await walk(source, filter, slices, (item) => {
+    if (filteredCount >= start && filteredCount < end) items.push(item)
+    filteredCount++
+    return !isTotalKnown || filteredCount < end
+  })
+  if (isTotalKnown) return { items, filteredCount: total, totalCount: total }
   return { items, filteredCount, totalCount }
 }
 
@@ -181,56 +183,92 @@ async function findSorted<T>(
   slices: Slices,
 ): Promise<Found<T>> {
   const accepted: T[] = []
-  let totalCount = 0
-  if (filter === null) {
-    for (const item of source.items)
-      if (accepted.push(item) % BATCH_SIZE === 0 && slices.isTimeOver()) await slices.next()
-    totalCount = accepted.length
-  } else
-    for await (const batch of batches(source, filter, slices)) {
-      totalCount += batch.size
-      for (const item of batch.accepted) accepted.push(item)
-    }
+  const totalCount = await walk(source, filter, slices, (item) => accepted.push(item) > 0)
   const isReverse = (query.sort_reverse ?? "false").toLowerCase() !== "false"
-  const count = Math.min(end, accepted.length)
-  const sorted = await firstSorted(accepted, keyOf, count, isReverse, slices)
-  return { items: sorted.slice(start), filteredCount: accepted.length, totalCount }
+  const items = await sortedPart(accepted, keyOf, start, end, isReverse, slices)
+  return { items, filteredCount: accepted.length, totalCount }
 }
 
-interface Batch<T> {
-  readonly size: number
-  readonly accepted: readonly T[]
-}
-
-async function* batches<T>(
+/**
+ * Shows `visit` what passes the filter, until it returns false: how many there were up to there. Neither
+ * object nor promise per item: there may be 100,000.
+ */
+async function walk<T>(
   source: ListSource<T>,
   filter: Filter | null,
   slices: Slices,
-): AsyncGenerator<Batch<T>> {
-  let batch: T[] = []
+  visit: (item: T) => boolean,
+): Promise<number> {
+  const accepts = acceptance(source, filter)
+  if (accepts === null && filter !== null) return walkInBatches(source, filter, slices, visit)
+  let count = 0
+  let steps = 0
   for (const item of source.items) {
-    batch.push(item)
-    if (batch.length < BATCH_SIZE) continue
-    yield await judged(source, filter, batch, slices)
-    batch = []
-    if (slices.isTimeOver()) await slices.next()
+    if (++steps % BATCH_SIZE === 0 && slices.isTimeOver()) await slices.next()
+    if (source.accepts?.(item) === false) continue
+    count++
+    if ((accepts === null || accepts(item)) && !visit(item)) break
   }
-  yield await judged(source, filter, batch, slices)
+  return count
+}
+
+/** Null if everything passes, or what passes can be told of batches only. */
+function acceptance<T>(
+  source: ListSource<T>,
+  filter: Filter | null,
+): ((item: T) => boolean) | null {
+  const accepts = filter?.accepts ?? null
+  if (accepts === null) return null
+  const { otherNames = [] } = source
+  return (item) =>
+    accepts(source.nameOf(item)) || otherNames.some((nameOf) => accepts(nameOf(item)))
+}
+
+async function walkInBatches<T>(
+  source: ListSource<T>,
+  filter: Filter,
+  slices: Slices,
+  visit: (item: T) => boolean,
+): Promise<number> {
+  let count = 0
+  let batch: T[] = []
+  const show = async (): Promise<boolean> => {
+    count += batch.length
+    return (await judged(source, filter, batch, slices)).every((item) => visit(item))
+  }
+  let steps = 0
+  for (const item of source.items) {
+    if (++steps % BATCH_SIZE === 0 && slices.isTimeOver()) await slices.next()
+    if (source.accepts?.(item) === false || batch.push(item) < BATCH_SIZE) continue
+    if (!(await show())) return count
+    batch = []
+  }
+  await show()
+  return count
 }
 
 async function judged<T>(
   source: ListSource<T>,
-  filter: Filter | null,
+  filter: Filter,
   items: readonly T[],
   slices: Slices,
-): Promise<Batch<T>> {
-  if (filter === null) return { size: items.length, accepted: items }
-  const names = items.map((item) => source.nameOf(item))
+): Promise<readonly T[]> {
+  const isAccepted = items.map(() => false)
+  for (const nameOf of [(item: T) => source.nameOf(item), ...(source.otherNames ?? [])])
+    for (const [index, verdict] of (await verdictsOn(filter, items.map(nameOf), slices)).entries())
+      if (verdict) isAccepted[index] = true
+  return items.filter((_, index) => isAccepted[index] === true)
+}
+
+async function verdictsOn(
+  filter: Filter,
+  names: readonly string[],
+  slices: Slices,
+): Promise<readonly boolean[]> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (attempt > 0) await slices.next()
     const verdicts = filter.test(names)
-    if (verdicts !== null)
-      return { size: items.length, accepted: items.filter((_, i) => verdicts[i] === true) }
+    if (verdicts !== null) return verdicts
   }
   throw badRequest("the regular expression takes too long")
 }

@@ -48,7 +48,8 @@ function* unackedOf(
   vhostName: string | null,
 ): Generator<UnackedInfo> {
   for (const connection of connections)
-    if (vhostName === null || connection.vhostName === vhostName) yield* connection.describeUnacked()
+    if (vhostName === null || connection.vhostName === vhostName)
+      yield* connection.describeUnacked()
 }
 
 function unackedList(

@@ -4,6 +4,7 @@ import type { User } from "../auth/users.ts"
 import { GLOBAL_COMPONENT } from "../broker/parameters.ts"
 import type { Parameter } from "../broker/parameters.ts"
 import type { Vhost } from "../broker/vhost.ts"
+import { redactedValue } from "../links/link-uri.ts"
 import type { Api } from "./api.ts"
 import { badRequest, notFound } from "./errors.ts"
 import { LIST_QUERY, listReply, listResponses } from "./lists.ts"
@@ -12,7 +13,7 @@ import { created, CREATED_OR_UPDATED, DONE, NO_CONTENT, ok, route } from "./rout
 import type { Reply, Route } from "./route.ts"
 import { clusterName } from "./system.ts"
 import type { InVhost } from "./vhost-items.ts"
-import { checkMayChange, findVhost, visibleVhosts } from "./visibility.ts"
+import { checkMayChange, findVhost, hasTag, visibleVhosts } from "./visibility.ts"
 
 /** Runtime parameters, of vhosts and global ones: stored for those who know what they mean. */
 
@@ -27,13 +28,17 @@ const GLOBAL_PARAMETER = Type.Object({ name: TEXT, value: Type.Unknown() })
 
 const PUT_PARAMETER = Type.Object({ value: Type.Unknown() })
 
-function describe({ vhost, item }: InVhost<Parameter>): Record<string, unknown> {
-  return { name: item.name, component: item.component, vhost: vhost.name, value: item.value }
+/** Only administrators see the credentials in URIs, and secrets. */
+function describe(user: User, { vhost, item }: InVhost<Parameter>): Record<string, unknown> {
+  const { name, component } = item
+  const value = hasTag(user, "administrator") ? item.value : redactedValue(item.value)
+  return { name, component, vhost: vhost.name, value }
 }
 
 function list(
   api: Api,
   query: Static<typeof LIST_QUERY>,
+  user: User,
   vhosts: readonly Vhost[],
   component: string | null,
 ): Promise<Reply> {
@@ -43,7 +48,7 @@ function list(
   return listReply(api.broker.clock, query, {
     items,
     nameOf: ({ item }) => item.name,
-    row: describe,
+    row: (item) => describe(user, item),
   })
 }
 
@@ -79,7 +84,7 @@ export const PARAMETER_ROUTES: readonly Route[] = [
     summary: "The parameters of all vhosts that the user can see",
     query: LIST_QUERY,
     responses: listResponses(PARAMETER),
-    handle: (api, { user, query }) => list(api, query, visibleVhosts(api.broker, user), null),
+    handle: (api, { user, query }) => list(api, query, user, visibleVhosts(api.broker, user), null),
   }),
   route({
     ...policymaker,
@@ -90,7 +95,7 @@ export const PARAMETER_ROUTES: readonly Route[] = [
     query: LIST_QUERY,
     responses: listResponses(PARAMETER),
     handle: (api, { user, params, query }) =>
-      list(api, query, visibleVhosts(api.broker, user), params.component),
+      list(api, query, user, visibleVhosts(api.broker, user), params.component),
   }),
   route({
     ...policymaker,
@@ -101,7 +106,7 @@ export const PARAMETER_ROUTES: readonly Route[] = [
     query: LIST_QUERY,
     responses: listResponses(PARAMETER),
     handle: (api, { user, params, query }) =>
-      list(api, query, [findVhost(api.broker, user, params.vhost)], params.component),
+      list(api, query, user, [findVhost(api.broker, user, params.vhost)], params.component),
   }),
   route({
     ...policymaker,
@@ -114,7 +119,7 @@ export const PARAMETER_ROUTES: readonly Route[] = [
       const vhost = findVhost(api.broker, user, params.vhost)
       const item = vhost.parameters.get(params.component, params.name)
       if (item === null) throw notFound()
-      return ok(describe({ vhost, item }))
+      return ok(describe(user, { vhost, item }))
     },
   }),
   route({

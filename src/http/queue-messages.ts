@@ -204,7 +204,9 @@ function unackedRow(message: UnackedMessage, nowMs: number): Record<string, unkn
     channel_name: channelName(message.connection.name, message.channel),
     unacked_since_ms: message.heldSinceMs,
     unacked_for_seconds:
-      message.heldSinceMs === null ? 0 : Math.max(0, Math.round((nowMs - message.heldSinceMs) / 1000)),
+      message.heldSinceMs === null
+        ? 0
+        : Math.max(0, Math.round((nowMs - message.heldSinceMs) / 1000)),
   }
 }
 
@@ -345,7 +347,9 @@ export const QUEUE_MESSAGE_ROUTES: readonly Route[] = [
       if (!(queue instanceof Queue)) return ok([])
       const bounds = { skip: 0, limit: BROWSE_MAX, bodyBytesMax: 0, bytesMax: BROWSE_BYTES_MAX }
       const { clock, connections } = api.broker
-      return ok(browseUnacked(connections, queue, bounds).map((one) => unackedRow(one, clock.nowMs)))
+      return ok(
+        browseUnacked(connections, queue, bounds).map((one) => unackedRow(one, clock.nowMs)),
+      )
     },
   }),
   route({

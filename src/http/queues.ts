@@ -25,7 +25,7 @@ import { BINDING } from "./exchanges.ts"
 import { tableFromJson } from "./json-tables.ts"
 import { listReply, listResponses, LIST_QUERY, STATISTICS_QUERY } from "./lists.ts"
 import type { ListSource } from "./lists.ts"
-import { filtered, queuePreset, QUEUE_PRESETS } from "./queue-presets.ts"
+import { queuePreset, QUEUE_PRESETS } from "./queue-presets.ts"
 import { COUNT, counters, FLAG, LENGTHS, OPTIONAL_TEXT, TABLE, TEXT } from "./rates-schema.ts"
 import { created, CREATED_OR_UPDATED, DONE, NO_CONTENT, ok, route } from "./route.ts"
 import type { Route } from "./route.ts"
@@ -33,7 +33,7 @@ import { SAMPLE_QUERY, shownBy } from "./samples.ts"
 import type { SortKey } from "./sorting.ts"
 import { LENGTH_METRICS, QUEUE_METRICS } from "./statistics.ts"
 import { bindingsToQueue, queuesOf } from "./vhost-items.ts"
-import type { InVhost } from "./vhost-items.ts"
+import { assert } from "../util/assert.ts"
 import { accessOf, checkMayChange, findVhost, visibleVhosts } from "./visibility.ts"
 
 /** Queues: list, look at, declare, delete. Their messages are queue-messages.ts. */
@@ -102,49 +102,59 @@ const ONE_QUEUE = Type.Intersect([
   }),
 ])
 
-type Entry = InVhost<MessageQueue>
+type VhostOf = (queue: MessageQueue) => Vhost
 
-function effectOf({ vhost, item }: Entry): PolicyEffect {
-  return vhost.effectiveSettings.effectOf(queueTypeOf(item.arguments), item.name)
+function vhostOfQueue(vhosts: readonly Vhost[]): VhostOf {
+  const byName = new Map(vhosts.map((vhost) => [vhost.name, vhost]))
+  return ({ vhostName }) => {
+    const vhost = byName.get(vhostName)
+    assert(vhost !== undefined, "a queue of another vhost")
+    return vhost
+  }
 }
 
 /** Of every field that can be sorted by: 100,000 queues without making a row of each. */
-function sortKeys(api: Api): Readonly<Record<string, (entry: Entry) => SortKey>> {
+function sortKeys(
+  api: Api,
+  vhostOf: VhostOf,
+): Readonly<Record<string, (queue: MessageQueue) => SortKey>> {
   const { statistics } = api
+  const effectOf = (queue: MessageQueue): PolicyEffect =>
+    vhostOf(queue).effectiveSettings.effectOf(queueTypeOf(queue.arguments), queue.name)
   const rates = [
     ...QUEUE_METRICS.map(([name]) => `message_stats.${name}`),
     ...LENGTH_METRICS.map(([name]) => name),
   ].map(
     (name, index) =>
-      [`${name}_details.rate`, ({ item }: Entry) => statistics.rate(item, index)] as const,
+      [`${name}_details.rate`, (queue: MessageQueue) => statistics.rate(queue, index)] as const,
   )
   const counts = [
     ...QUEUE_METRICS.map(
-      ([name, read]) => [`message_stats.${name}`, ({ item }: Entry) => read(item)] as const,
+      ([name, read]) => [`message_stats.${name}`, (queue: MessageQueue) => read(queue)] as const,
     ),
-    ...LENGTH_METRICS.map(([name, read]) => [name, ({ item }: Entry) => read(item)] as const),
+    ...LENGTH_METRICS.map(([name, read]) => [name, (queue: MessageQueue) => read(queue)] as const),
   ]
   return {
-    name: ({ item }) => item.name,
-    vhost: ({ vhost }) => vhost.name,
-    type: ({ item }) => queueTypeOf(item.arguments),
-    durable: ({ item }) => Number(item.durable),
-    auto_delete: ({ item }) => Number(item.autoDelete),
-    exclusive: ({ item }) => Number(item.exclusive),
-    consumers: ({ item }) => item.consumerCount,
-    messages_persistent: ({ item }) => (item.durable ? item.readyCount + item.unackedCount : 0),
-    ready: ({ item }) => item.readyCount,
-    unacked: ({ item }) => item.unackedCount,
-    message_bytes: ({ item }) => item.readyBytes + unackedBytesOf(item),
-    message_bytes_ready: ({ item }) => item.readyBytes,
-    message_bytes_unacknowledged: ({ item }) => unackedBytesOf(item),
-    ready_bytes: ({ item }) => item.readyBytes,
-    unacked_bytes: ({ item }) => unackedBytesOf(item),
-    ready_avg_bytes: ({ item }) => average(item.readyBytes, item.readyCount),
-    unacked_avg_bytes: ({ item }) => average(unackedBytesOf(item), item.unackedCount),
-    policy: (entry) => effectOf(entry).policy,
-    operator_policy: (entry) => effectOf(entry).operatorPolicy,
-    state: ({ item }) => stateOf(item),
+    name: (queue) => queue.name,
+    vhost: (queue) => queue.vhostName,
+    type: (queue) => queueTypeOf(queue.arguments),
+    durable: (queue) => Number(queue.durable),
+    auto_delete: (queue) => Number(queue.autoDelete),
+    exclusive: (queue) => Number(queue.exclusive),
+    consumers: (queue) => queue.consumerCount,
+    messages_persistent: (queue) => (queue.durable ? queue.readyCount + queue.unackedCount : 0),
+    ready: (queue) => queue.readyCount,
+    unacked: (queue) => queue.unackedCount,
+    message_bytes: (queue) => queue.readyBytes + unackedBytesOf(queue),
+    message_bytes_ready: (queue) => queue.readyBytes,
+    message_bytes_unacknowledged: (queue) => unackedBytesOf(queue),
+    ready_bytes: (queue) => queue.readyBytes,
+    unacked_bytes: (queue) => unackedBytesOf(queue),
+    ready_avg_bytes: (queue) => average(queue.readyBytes, queue.readyCount),
+    unacked_avg_bytes: (queue) => average(unackedBytesOf(queue), queue.unackedCount),
+    policy: (queue) => effectOf(queue).policy,
+    operator_policy: (queue) => effectOf(queue).operatorPolicy,
+    state: (queue) => stateOf(queue),
     ...Object.fromEntries(counts),
     ...Object.fromEntries(rates),
   }
@@ -169,19 +179,21 @@ export function queueList(
   api: Api,
   vhosts: readonly Vhost[],
   query: Static<typeof QUEUES_QUERY> = {},
-): ListSource<Entry> {
-  const keys = sortKeys(api)
+): ListSource<MessageQueue> {
+  const vhostOf = vhostOfQueue(vhosts)
+  const keys = sortKeys(api, vhostOf)
   const shown = shownBy(query, false)
   const accepts = queuePreset(api.statistics, query.preset)
   const { disable_stats: isBare = false, enable_queue_totals: withTotals = false } = query
   return {
-    items: accepts === null ? queuesOf(vhosts) : filtered(queuesOf(vhosts), accepts),
-    ...(accepts === null && { total: vhosts.reduce((sum, { queues }) => sum + queues.size, 0) }),
-    nameOf: ({ item }) => item.name,
-    row: ({ vhost, item }) =>
+    items: queuesOf(vhosts),
+    ...(accepts !== null && { accepts }),
+    total: vhosts.reduce((sum, { queues }) => sum + queues.size, 0),
+    nameOf: ({ name }) => name,
+    row: (queue) =>
       isBare
-        ? describeQueueBarely(api, vhost, item, withTotals)
-        : describeQueue(api, vhost, item, shown),
+        ? describeQueueBarely(api, vhostOf(queue), queue, withTotals)
+        : describeQueue(api, vhostOf(queue), queue, shown),
     // By what queues do not have they all come alike.
     sortKey: (field) => (Object.hasOwn(keys, field) ? keys[field] : () => null),
   }

@@ -1,13 +1,13 @@
 import { Type } from "./schema.ts"
 import type { Static } from "./schema.ts"
 import type { BasicProperties } from "../amqp/properties.ts"
-import { DESTINATION_EXCHANGE } from "../broker/exchange/destination.ts"
+import { EMPTY_TABLE } from "../amqp/table.ts"
+import type { Table } from "../amqp/table.ts"
+import { DESTINATION_EXCHANGE, RouteTargets } from "../broker/exchange/destination.ts"
 import type { Destination } from "../broker/exchange/destination.ts"
 import { delayOf } from "../broker/exchange/delay.ts"
 import type { Exchange } from "../broker/exchange/exchange.ts"
 import { createBindingTable } from "../broker/exchange/exchange-type.ts"
-import { RouteTargets } from "../broker/exchange/destination.ts"
-import { EMPTY_TABLE } from "../amqp/table.ts"
 import { collectRoutingKeys } from "../broker/publishing.ts"
 import type { Vhost } from "../broker/vhost.ts"
 import { describeBinding } from "./describe.ts"
@@ -18,7 +18,7 @@ import { COUNT, FLAG, TABLE, TEXT } from "./rates-schema.ts"
 import { ok, route } from "./route.ts"
 import type { Route } from "./route.ts"
 import { Slices } from "./slices.ts"
-import { bindingsBetween, implicitBinding } from "./vhost-items.ts"
+import { implicitBinding } from "./vhost-items.ts"
 import { findVhost } from "./visibility.ts"
 
 /**
@@ -82,7 +82,7 @@ interface Step {
   readonly destination: Destination
   /** Of the binding; that of an alternate exchange has none. */
   readonly routingKey: string
-  readonly arguments: BasicProperties["headers"]
+  readonly arguments: Table
 }
 
 interface Visit {
@@ -100,12 +100,7 @@ class RouteTest {
   readonly steps: Step[] = []
   stepCount = 0
 
-  constructor(
-    vhost: Vhost,
-    keys: readonly string[],
-    properties: BasicProperties,
-    slices: Slices,
-  ) {
+  constructor(vhost: Vhost, keys: readonly string[], properties: BasicProperties, slices: Slices) {
     this.#vhost = vhost
     this.#keys = keys
     this.#properties = properties
@@ -154,10 +149,7 @@ class RouteTest {
       for (const key of bindings.usesOneKey ? this.#keys.slice(0, 1) : this.#keys)
         for (const one of this.#vhost.router.matchAt(exchange, key, this.#properties))
           found.add(one)
-    for (const destination of found) {
-      if (this.#slices.isTimeOver()) await this.#slices.next()
-      this.#explain(exchange, destination, isChance)
-    }
+    for (const destination of found) await this.#explain(exchange, destination, isChance)
     this.visits.push({ exchange, hasMatched: found.size > 0 })
     if (found.size > 0 || exchange.alternateExchange === "") return found
     const alternate = this.#vhost.exchanges.get(exchange.alternateExchange)
@@ -174,10 +166,11 @@ class RouteTest {
   }
 
   /** Which bindings of the destination it was: each is asked alone, in a table of the exchange's type. */
-  #explain(exchange: Exchange, destination: Destination, isChance: boolean): void {
+  async #explain(exchange: Exchange, destination: Destination, isChance: boolean): Promise<void> {
     const { usesOneKey } = exchange.bindings
     const via = isChance ? "chance" : "binding"
     for (const binding of bindingsOfDestination(exchange, destination)) {
+      if (this.#slices.isOver()) await this.#slices.next()
       const keys = usesOneKey
         ? this.#keys.slice(0, 1)
         : this.#keys.filter((key) => this.#matchesAlone(exchange, binding, key))
@@ -191,8 +184,8 @@ class RouteTest {
     const targets = new RouteTargets()
     targets.begin()
     // A stand-in: the marks of real destinations belong to the router.
-    const standIn = { kind: DESTINATION_EXCHANGE, name: "", routeMark: 0 } as const
-    table.add({ ...standIn }, binding.routingKey, binding.arguments)
+    const standIn: Destination = { kind: DESTINATION_EXCHANGE, name: "", routeMark: 0 }
+    table.add(standIn, binding.routingKey, binding.arguments)
     table.match(key, this.#properties, targets)
     return targets.matched
   }
@@ -204,7 +197,7 @@ class RouteTest {
 
 interface OneBinding {
   readonly routingKey: string
-  readonly arguments: NonNullable<BasicProperties["headers"]>
+  readonly arguments: Table
 }
 
 function bindingsOfDestination(exchange: Exchange, destination: Destination): OneBinding[] {
@@ -233,7 +226,7 @@ function describeStep(vhostName: string, step: Step): Record<string, unknown> {
       source: step.source,
       destination: step.destination,
       routingKey: step.routingKey,
-      arguments: step.arguments ?? EMPTY_TABLE,
+      arguments: step.arguments,
     }),
   }
 }

@@ -5,6 +5,7 @@ import { BINDING_ROUTES } from "./bindings.ts"
 import { CONNECTION_ROUTES } from "./connections.ts"
 import { DEFINITION_ROUTES } from "./definitions.ts"
 import { EXCHANGE_ROUTES } from "./exchanges.ts"
+import { FEDERATION_ROUTES } from "./federation.ts"
 import { HEALTH_ROUTES } from "./health.ts"
 import { LOG_LEVEL_ROUTES } from "./log-level.ts"
 import { LOG_ROUTES } from "./logs.ts"
@@ -19,8 +20,11 @@ import { QUEUE_STATE_ROUTES } from "./queue-state.ts"
 import { QUEUE_ROUTES } from "./queues.ts"
 import { ok, route } from "./route.ts"
 import type { Route } from "./route.ts"
+import { ROUTE_TEST_ROUTES } from "./route-test.ts"
 import { SESSION_ROUTES } from "./sessions.ts"
 import { SYSTEM_ROUTES } from "./system.ts"
+import { REDRIVE_ROUTES } from "./redrive.ts"
+import { SHOVEL_ROUTES } from "./shovels.ts"
 import { USER_ROUTES } from "./users.ts"
 import { VHOST_ROUTES } from "./vhosts.ts"
 
@@ -38,6 +42,7 @@ const API_ROUTES: readonly Route[] = [
   ...SESSION_ROUTES,
   ...VHOST_ROUTES,
   ...EXCHANGE_ROUTES,
+  ...ROUTE_TEST_ROUTES,
   ...QUEUE_ROUTES,
   ...QUEUE_MESSAGE_ROUTES,
   ...QUEUE_STATE_ROUTES,
@@ -47,6 +52,9 @@ const API_ROUTES: readonly Route[] = [
   ...USER_ROUTES,
   ...POLICY_ROUTES,
   ...PARAMETER_ROUTES,
+  ...FEDERATION_ROUTES,
+  ...SHOVEL_ROUTES,
+  ...REDRIVE_ROUTES,
   ...DEFINITION_ROUTES,
   ...HEALTH_ROUTES,
   ...METRICS_ROUTES,

@@ -148,7 +148,10 @@ export const SESSION_ROUTES: readonly Route[] = [
     async handle(api, request) {
       const { username, password } = request.body
       const basic = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`
-      const user = await authenticate(api.broker.logins, basic, request.remoteAddress)
+      const user = await authenticate(api.broker.logins, basic, {
+        address: request.remoteAddress,
+        host: request.header("host"),
+      })
       const token = api.sessions.open(user)
       api.broker.log.info({ user: user.name, peer: request.remoteAddress }, "management login")
       return {

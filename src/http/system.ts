@@ -158,9 +158,34 @@ const NODE = Type.Object({
   run_queue: COUNT,
   sockets_used: COUNT,
   partitions: Type.Array(TEXT),
+  fd_used: COUNT,
+  fd_total: COUNT,
+  io_read_count: COUNT,
+  io_read_bytes: COUNT,
+  io_write_count: COUNT,
+  io_write_bytes: COUNT,
+  io_sync_count: COUNT,
+  io_sync_avg_time: Type.Number({ description: "Milliseconds" }),
+  event_loop_delay_p99: Type.Number({
+    description:
+      "Milliseconds, of the last minute: how long the broker's thread was busy elsewhere",
+  }),
+  confirm_latency_p99: Type.Number({
+    description: "Milliseconds, of the last minute: from publish to confirm",
+  }),
+  certificates: Type.Array(
+    Type.Object({
+      protocol: TEXT,
+      host: Type.String({
+        description: "The host name that clients ask for; empty for all others",
+      }),
+      subject: TEXT,
+      not_after: Type.Integer({ description: "Milliseconds since 1970" }),
+    }),
+  ),
 })
 
-function describeNode(api: Api, shown: Shown): Record<string, unknown> {
+async function describeNode(api: Api, shown: Shown): Promise<Record<string, unknown>> {
   const { broker, node } = api
   return {
     name: node.name,
@@ -191,6 +216,13 @@ function describeNode(api: Api, shown: Shown): Record<string, unknown> {
     })),
     applications: [{ name: "sluice", description: "Sluice", version: node.version }],
     contexts: [],
+    certificates: node.certificates().map(({ protocol, host, subject, notAfterMs }) => ({
+      protocol,
+      host,
+      subject,
+      not_after: notAfterMs,
+    })),
+    ...(await api.metrics.nodeFigures.read()),
     ...api.statistics.node(shown),
     ...api.statistics.churn(RATES_ONLY),
   }
@@ -243,8 +275,10 @@ export const SYSTEM_ROUTES: readonly Route[] = [
     access: "monitoring",
     query: OVERVIEW_QUERY,
     responses: { 200: { doc: "One node", schema: Type.Array(NODE) } },
-    handle: (api, { query }) =>
-      ok([pickColumns(describeNode(api, shownBy(query, true)), parseColumns(query.columns))]),
+    async handle(api, { query }) {
+      const node = await describeNode(api, shownBy(query, true))
+      return ok([pickColumns(node, parseColumns(query.columns))])
+    },
   }),
   route({
     method: "GET",
@@ -254,9 +288,10 @@ export const SYSTEM_ROUTES: readonly Route[] = [
     access: "monitoring",
     query: OVERVIEW_QUERY,
     responses: { 200: { doc: "The node", schema: NODE } },
-    handle(api, { params, query }) {
+    async handle(api, { params, query }) {
       if (params.node !== api.node.name) throw notFound()
-      return ok(pickColumns(describeNode(api, shownBy(query, true)), parseColumns(query.columns)))
+      const node = await describeNode(api, shownBy(query, true))
+      return ok(pickColumns(node, parseColumns(query.columns)))
     },
   }),
   route({

@@ -13,8 +13,14 @@ export interface InVhost<T> {
   readonly item: T
 }
 
-export function* queuesOf(vhosts: Iterable<Vhost>): Generator<InVhost<MessageQueue>> {
-  for (const vhost of vhosts) for (const item of vhost.queues.values()) yield { vhost, item }
+/** A queue knows its vhost. */
+export function queuesOf(vhosts: readonly Vhost[]): Iterable<MessageQueue> {
+  const [first] = vhosts
+  return vhosts.length === 1 && first !== undefined ? first.queues.values() : queuesOfAll(vhosts)
+}
+
+function* queuesOfAll(vhosts: readonly Vhost[]): Generator<MessageQueue> {
+  for (const { queues } of vhosts) yield* queues.values()
 }
 
 export function* exchangesOf(vhosts: Iterable<Vhost>): Generator<InVhost<Exchange>> {

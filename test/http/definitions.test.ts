@@ -2,6 +2,7 @@
 import assert from "node:assert/strict"
 import { addUser, httpTest, rows } from "./support.ts"
 import type { HttpTest, Json } from "./support.ts"
+import { cpuMs } from "../support/cpu-time.ts"
 
 async function build({ expect, running }: HttpTest): Promise<void> {
   await expect(201, "PUT /api/vhosts/shop", {
@@ -22,7 +23,7 @@ async function build({ expect, running }: HttpTest): Promise<void> {
   await expect(201, "PUT /api/operator-policies/shop/max", {
     body: { pattern: "", definition: { "max-length": 9 } },
   })
-  await expect(201, "PUT /api/parameters/shovel/shop/s1", { body: { value: { a: [1] } } })
+  await expect(201, "PUT /api/parameters/notes/shop/s1", { body: { value: { a: [1] } } })
   await expect(201, "PUT /api/global-parameters/g", { body: { value: "x" } })
   await expect(201, "PUT /api/exchanges/shop/inner", {
     body: { type: "topic", durable: true, internal: true },
@@ -184,10 +185,10 @@ httpTest("only administrators export and import", async (http) => {
 httpTest("many queues are imported and exported in slices", async (http) => {
   const queues = Array.from({ length: 20_000 }, (_, i) => ({ name: `q${i}`, vhost: "/" }))
   let longestMs = 0
-  let lastMs = performance.now()
+  let lastMs = cpuMs()
   let isDone = false
   const measure = (): void => {
-    const nowMs = performance.now()
+    const nowMs = cpuMs()
     longestMs = Math.max(longestMs, nowMs - lastMs)
     lastMs = nowMs
     if (!isDone) setImmediate(measure)
@@ -197,8 +198,8 @@ httpTest("many queues are imported and exported in slices", async (http) => {
   await http.expect(204, "POST /api/definitions", { body })
   isDone = true
   assert.equal(http.vhost.queues.size, 20_000)
-  // The machine that tests is shared: what is meant is 10 ms.
-  assert.ok(longestMs < 200, `the loop stood still for ${longestMs.toFixed(1)} ms`)
+  // Other threads of the process count as well: what is meant is 10 ms.
+  assert.ok(longestMs < 200, `a turn of the loop took ${longestMs.toFixed(1)} ms`)
   const page = await http.expect(200, "GET /api/queues?page=150&page_size=100&sort=name")
   assert.equal(page.body["item_count"], 100)
 })

@@ -12,7 +12,11 @@ httpTest("a queue is declared, shown and deleted", async (http) => {
   assert.equal(queue["vhost"], "/")
   assert.equal(queue["type"], "classic")
   assert.deepEqual(queue["arguments"], { "x-max-length": 10 })
-  assert.deepEqual(queue["delivery"], { state: "idle", reason: "there is no message to deliver" })
+  assert.deepEqual(queue["delivery"], {
+    state: "idle",
+    code: "empty",
+    reason: "there is no message to deliver",
+  })
   await expect(204, "DELETE /api/queues/%2F/orders")
   await expect(404, "GET /api/queues/%2F/orders")
   await expect(404, "DELETE /api/queues/%2F/orders")
@@ -168,7 +172,11 @@ httpTest("messages can be looked at without being taken", async (http) => {
   const { body } = await expect(200, "GET /api/queues/%2F/q")
   assert.equal(body["messages"], 3)
   assert.equal(body["unacked"], 1)
-  assert.deepEqual(body["delivery"], { state: "waiting", reason: "there is no consumer" })
+  assert.deepEqual(body["delivery"], {
+    state: "waiting",
+    code: "no-consumer",
+    reason: "there is no consumer",
+  })
 })
 
 httpTest("a stream is read from an offset on, not taken from", async (http) => {

@@ -25,8 +25,10 @@ const BODIES: Readonly<Record<string, unknown>> = {
     payload: "x",
     payload_encoding: "string",
   },
+  "POST /api/exchanges/:vhost/:name/route": { routing_key: "k", headers: { CC: ["k2"] } },
   "PUT /api/queues/:vhost/:name": { durable: true },
   "POST /api/queues/:vhost/:name/actions": { action: "sync" },
+  "POST /api/queues/:vhost/:name/move": { dest_exchange: "e", dry_run: true },
   "POST /api/queues/:vhost/:name/get": { count: 1, ackmode: "ack_requeue_true" },
   "POST /api/queues/:vhost/:name/stream": { count: 1, offset: "first" },
   "POST /api/bindings/:vhost/e/:source/q/:destination": { routing_key: "k2", arguments: { a: 1 } },
@@ -48,7 +50,16 @@ const BODIES: Readonly<Record<string, unknown>> = {
 }
 
 /** Success that is no 2xx here, or an event stream that does not end. */
-const ELSEWHERE = new Set(["GET /api/livelog", "PUT /api/queues/:vhost/:name/restart"])
+const ELSEWHERE = new Set([
+  "GET /api/livelog",
+  "PUT /api/queues/:vhost/:name/restart",
+  // A job must be there, and one may run for a queue: redrive.test.ts.
+  "GET /api/jobs/:id",
+  "DELETE /api/jobs/:id",
+  "POST /api/queues/:vhost/:name/redrive",
+  // The id is that of a link: federation.test.ts.
+  "DELETE /api/federation-links/vhost/:vhost/:id/:node/restart",
+])
 
 /** What the fixture has; `name` stands for different things. */
 function valueOf(route: Route, param: string, connection: string, node: string): string {
@@ -104,6 +115,13 @@ function lineOf(route: Route, valueFor: (param: string) => string): string {
   return `${route.method} ${path}`
 }
 
+const SHOVEL = {
+  "src-uri": "amqp:///v",
+  "src-queue": "shovelled",
+  "dest-uri": "amqp:///v",
+  "dest-queue": "q",
+}
+
 /** One of everything. Returns the names of the connection and the node. */
 async function fill(http: HttpTest): Promise<{ connection: string; node: string }> {
   const { expect } = http
@@ -121,6 +139,7 @@ async function fill(http: HttpTest): Promise<{ connection: string; node: string 
     ["PUT /api/policies/v/n", { pattern: "^none", definition: { "max-length": 1 } }],
     ["PUT /api/operator-policies/v/n", { pattern: "^none", definition: { "max-length": 1 } }],
     ["PUT /api/parameters/c/v/n", { value: {} }],
+    ["PUT /api/parameters/shovel/v/n", { value: SHOVEL }],
     ["PUT /api/global-parameters/n", { value: "x" }],
     ["PUT /api/vhost-limits/v/max-connections", { value: 100 }],
     ["PUT /api/user-limits/u/max-connections", { value: 100 }],
@@ -226,5 +245,63 @@ httpTest("an object that is not there is 404 when it is read or deleted", async 
     )
     const { status, text } = await http.ask(line)
     assert.equal(status, 404, `${line}: ${text}`)
+  }
+})
+
+/** What somebody may change who has the tag and no permission on the vhost; nothing but sessions and hashes otherwise. */
+const FOR_EVERYBODY = [
+  "DELETE /api/login",
+  "POST /api/login",
+  "PUT /api/auth/hash_password",
+] as const
+const CHANGES_BY_TAG: Readonly<Record<string, readonly string[]>> = {
+  "": ["DELETE /api/login", "POST /api/login"],
+  management: FOR_EVERYBODY,
+  policymaker: [
+    ...FOR_EVERYBODY,
+    "PUT /api/global-parameters/:name",
+    "DELETE /api/global-parameters/:name",
+  ],
+  // A monitor sees every vhost: it may ask where a message would go, and for an action that does nothing.
+  monitoring: [
+    ...FOR_EVERYBODY,
+    "POST /api/exchanges/:vhost/:name/route",
+    "POST /api/queues/:vhost/:name/actions",
+  ],
+}
+
+for (const [tag, expected] of Object.entries(CHANGES_BY_TAG))
+  httpTest(
+    `without permissions the tag '${tag}' changes and sees only what it may`,
+    async (http) => {
+      const { connection, node } = await fill(http)
+      const user = await addUser(http, "x", tag === "" ? [] : [tag])
+      const changed: string[] = []
+      for (const route of inOrder()) {
+        const key = `${route.method} ${route.path}`
+        if (key === "GET /api/livelog") continue
+        const line = lineOf(route, (param) => valueOf(route, param, connection, node))
+        const body = BODIES[key]
+        const { status, text } = await http.ask(line, { user, ...(body !== undefined && { body }) })
+        if (status < 300 && route.method !== "GET") changed.push(key)
+        if (tag === "") assert.ok(status === 401 || route.access === "open", `${line}: ${status}`)
+        // The vhost's own permissions are not asked of those who see all of them.
+        if (tag !== "monitoring" && key !== "GET /api/openapi.json")
+          assert.doesNotMatch(text, /"(?:vhost|name)":"v"|vhost="v"|"127\.0\.0\.1:\d+ -> /, line)
+      }
+      assert.deepEqual(changed.toSorted(), expected.toSorted())
+      for (const name of ["q", "s"]) await http.expect(200, `GET /api/queues/v/${name}`)
+      await http.expect(200, "GET /api/users/u")
+    },
+  )
+
+httpTest("without a login nothing is shown or changed", async (http) => {
+  const { connection, node } = await fill(http)
+  for (const route of ROUTES) {
+    if (route.access === "open") continue
+    const line = lineOf(route, (param) => valueOf(route, param, connection, node))
+    const body = BODIES[`${route.method} ${route.path}`]
+    const { status } = await http.ask(line, { user: null, ...(body !== undefined && { body }) })
+    assert.equal(status, 401, line)
   }
 })

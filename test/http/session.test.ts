@@ -28,6 +28,21 @@ function cookieOf(headers: Headers): string {
 const whoami = (http: HttpTest, cookie: string, status = 200): ReturnType<HttpTest["ask"]> =>
   http.expect(status, "GET /api/whoami", { user: null, headers: { cookie } })
 
+httpTest(
+  "the default user is not served under a name that strangers can point here",
+  async (http) => {
+    const other = await addUser(http, "other", ["management"])
+    const body = { username: "guest", password: "guest" }
+    for (const host of ["evil.example:15672", "evil.example.", "broker.example.com"]) {
+      await http.expect(401, "GET /api/whoami", { headers: { host } })
+      await http.expect(401, "POST /api/login", { user: null, body, headers: { host } })
+      await http.expect(200, "GET /api/whoami", { user: other, headers: { host } })
+    }
+    for (const host of ["localhost:15672", "127.0.0.1", "[::1]:1", "rabbitmq:15672", "a.localhost"])
+      await http.expect(200, "GET /api/whoami", { headers: { host } })
+  },
+)
+
 httpTest("a login gives a cookie that stands for the user", async (http) => {
   const answer = await http.expect(200, "POST /api/login", {
     user: null,

@@ -10,6 +10,7 @@ import { Type } from "typebox"
 import type { Vhost } from "../../src/broker/vhost.ts"
 import { startBroker } from "../../src/server/start-broker.ts"
 import type { BrokerStartOptions, RunningBroker } from "../../src/server/start-broker.ts"
+import { InternalErrors } from "../support/internal-errors.ts"
 import { WireClient, type HandshakeOptions } from "../support/wire-client.ts"
 
 export interface Answer {
@@ -63,8 +64,10 @@ export function httpTest(
   options: BrokerStartOptions = {},
 ): void {
   test(name, async () => {
+    const logger = new InternalErrors(options.logger)
     const running = await startBroker({
       ...options,
+      logger,
       amqp: { host: "127.0.0.1", port: 0 },
       http: { host: "127.0.0.1", port: 0 },
     })
@@ -116,6 +119,7 @@ export function httpTest(
           return client
         },
       })
+      logger.assertNone()
     } finally {
       for (const client of clients) client.destroy()
       await running.close()

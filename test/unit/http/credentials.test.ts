@@ -28,7 +28,7 @@ test("who fails too often is told 429, and the right password of others is not h
   const clock = new ManualClock()
   const logins = new Logins(users, clock, silentLogger)
   const attempt = async (text: string | undefined, address = "203.0.113.1"): Promise<unknown> =>
-    authenticate(logins, text, address).catch((error: unknown) => error)
+    authenticate(logins, text, { address, host: undefined }).catch((error: unknown) => error)
   const statusOf = async (text: string | undefined): Promise<number> => {
     const answer = await attempt(text)
     assert.ok(answer instanceof HttpError)
