@@ -401,7 +401,7 @@ export const OPTIONS = {
   }),
   logFile: option<string>({
     default: "",
-    parse: parsePath,
+    parse: parseText,
     ini: ["main", "log_file"],
     env: "SLUICE_LOG_FILE",
     flags: ["--log-file"],
@@ -550,7 +550,7 @@ export const OPTIONS = {
   }),
   loadDefinitions: option<string>({
     default: "",
-    parse: parsePath,
+    parse: parseText,
     ini: ["main", "load_definitions"],
     env: "SLUICE_LOAD_DEFINITIONS",
     flags: ["--load-definitions"],

@@ -50,6 +50,8 @@ const VERSIONS: Readonly<Record<TlsVersion, (typeof PROTOCOLS)[number]>> = {
   "1.2": "TLSv1.2",
   "1.3": "TLSv1.3",
 }
+/** Clients could ask for handshake after handshake, each of which costs the server more than them. */
+const NO_RENEGOTIATION = constants.SSL_OP_NO_RENEGOTIATION
 /** Of a handshake; the listener's own limit comes first. */
 const HANDSHAKE_TIMEOUT_MS = 15_000
 
@@ -178,7 +180,7 @@ function readHost(
     minVersion: VERSIONS[minVersion],
     ...(ca !== undefined && { ca }),
     ...(ciphers !== undefined && ciphers !== "" && { ciphers, honorCipherOrder: true }),
-    ...(neverResumes && { secureOptions: constants.SSL_OP_NO_TICKET }),
+    secureOptions: NO_RENEGOTIATION | (neverResumes ? constants.SSL_OP_NO_TICKET : 0),
   }
   try {
     const { subject, fingerprint256, validTo } = new X509Certificate(cert)

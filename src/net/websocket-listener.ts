@@ -24,8 +24,8 @@ export interface WebSocketSession {
 export interface WebSocketListenerOptions {
   readonly clock: Clock
   readonly log: Logger
-  /** See isAllowedOrigin(). */
-  readonly allowedOrigins: readonly string[]
+  /** See isAllowedOrigin(). Asked for each connection. */
+  allowedOrigins(): readonly string[]
 }
 
 /** What one message may hold, before and after login. It is kept until it is whole. */
@@ -40,8 +40,7 @@ const BROKEN_CLOSE_MS = 1000
 const VERSION = "13"
 
 export class WebSocketListener {
-  /** May change at any time; for connections from then on. */
-  allowedOrigins: readonly string[]
+  readonly #allowedOrigins: () => readonly string[]
   readonly #accept: (transport: WebSocketTransport) => WebSocketSession
   readonly #clock: Clock
   readonly #log: Logger
@@ -64,14 +63,12 @@ export class WebSocketListener {
   ) {
     this.#clock = options.clock
     this.#log = options.log
-    this.allowedOrigins = options.allowedOrigins
+    this.#allowedOrigins = () => options.allowedOrigins()
     this.#accept = accept
   }
 
-  /** Of an HTTP server's event `upgrade`. The socket is ours from now on. */
+  /** Of an HTTP server's event `upgrade`. The socket is ours from now on; its errors are the caller's. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    // The close that follows an error does all that must be done.
-    socket.on("error", () => {})
     if (request.headers["sec-websocket-version"] !== VERSION)
       refuse(socket, "426 Upgrade Required", "this WebSocket version is not supported", {
         "Sec-WebSocket-Version": VERSION,
@@ -85,7 +82,7 @@ export class WebSocketListener {
   #checkOrigin({ headers, socket: { remoteAddress } }: IncomingMessage, socket: Duplex): boolean {
     const { origin, host } = headers
     const isLocal = remoteAddress !== undefined && /^(?:(?:::ffff:)?127\.|::1$)/.test(remoteAddress)
-    if (isAllowedOrigin({ origin, host, isLocal }, this.allowedOrigins)) return true
+    if (isAllowedOrigin({ origin, host, isLocal }, this.#allowedOrigins())) return true
     this.#log.warn(
       { peer: remoteAddress, origin, host },
       "a web page was refused a WebSocket: see websocket_allowed_origins",

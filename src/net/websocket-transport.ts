@@ -1,4 +1,3 @@
-import type { WebSocket } from "ws"
 import type { Encryption } from "./encryption.ts"
 import type { ConnectedSocket } from "./socket-transport.ts"
 
@@ -14,6 +13,18 @@ const NOTHING = new Uint8Array(0)
 /** Normal closure. */
 const CLOSE_NORMAL = 1000
 
+/** Of ws's WebSocket what is used here: its types are no part of the package's. */
+export interface OpenedWebSocket {
+  readonly readyState: number
+  readonly OPEN: number
+  send(bytes: Uint8Array, options: typeof BINARY, done?: () => void): void
+  ping(): void
+  pause(): void
+  resume(): void
+  close(code: number): void
+  terminate(): void
+}
+
 export class WebSocketTransport {
   /** For the management. */
   readonly protocol = "Web AMQP 0-9-1"
@@ -23,10 +34,10 @@ export class WebSocketTransport {
   readonly localPort: number
   /** Null unless the connection to the HTTP port was one over TLS. */
   readonly encryption: Encryption | null
-  readonly #webSocket: WebSocket
+  readonly #webSocket: OpenedWebSocket
   readonly #socket: ConnectedSocket
 
-  constructor(webSocket: WebSocket, socket: ConnectedSocket) {
+  constructor(webSocket: OpenedWebSocket, socket: ConnectedSocket) {
     this.#webSocket = webSocket
     this.#socket = socket
     this.remoteAddress = socket.remoteAddress

@@ -1,25 +1,24 @@
+import type { IncomingMessage } from "node:http"
 import { hostname } from "node:os"
+import type { Duplex } from "node:stream"
 import type { Administration } from "../broker/administration.ts"
 import type { Broker } from "../broker/broker.ts"
 import { VERSION } from "../config/version.ts"
 import type { Listener, NodeFacts } from "../http/api.ts"
-import { createApp } from "../http/app.ts"
 import type { HttpApp } from "../http/app.ts"
 import type { AuditTrail } from "../http/audit.ts"
-import { HttpListener } from "../http/listener.ts"
+import { LazyApp } from "../http/lazy-app.ts"
+import { HttpListener, loadAdapter } from "../http/listener.ts"
 import type { UnixListenOptions } from "../http/listener.ts"
 import type { TlsContexts } from "../net/tls-contexts.ts"
 import type { Metrics } from "../http/metrics/metrics.ts"
-import { Sessions } from "../http/sessions.ts"
+import type { LinkSet } from "../links/link-set.ts"
 import { Statistics } from "../http/statistics.ts"
-import { WebSocketListener } from "../net/websocket-listener.ts"
-import type { WebSocketSession } from "../net/websocket-listener.ts"
+import type { WebSocketListener, WebSocketSession } from "../net/websocket-listener.ts"
 import type { WebSocketTransport } from "../net/websocket-transport.ts"
-import { addUi } from "../http/ui.ts"
 import type { LogRing } from "../util/log-ring.ts"
 import type { ListenerCertificate } from "./certificates.ts"
 import { shownAddress } from "./listeners.ts"
-import { openUiAssets } from "./ui-assets.ts"
 
 /** Puts the management HTTP API together: statistics, route table, sockets. */
 export interface HttpServerOptions {
@@ -31,18 +30,18 @@ export interface HttpServerOptions {
   readonly memory: NodeFacts["memory"]
   configuration(): Readonly<Record<string, unknown>>
   readonly setLogLevel: NodeFacts["setLogLevel"]
-  readonly metrics: Metrics
+  readonly metrics: () => Promise<Metrics>
+  readonly links: LinkSet
   readonly logs: LogRing
   readonly audit: AuditTrail
-  readonly webSocketOrigins: readonly string[]
+  webSocketOrigins(): readonly string[]
   acceptWebSocket(transport: WebSocketTransport): WebSocketSession
   amqpListeners(): readonly Listener[]
   certificates(): readonly ListenerCertificate[]
 }
 
 export class HttpServer {
-  /** For tests: requests without a socket. */
-  readonly app: HttpApp
+  readonly app: LazyApp
   port = 0
   /** As `127.0.0.1:15672`. */
   readonly addresses: string[] = []
@@ -51,17 +50,29 @@ export class HttpServer {
   readonly unixPaths: string[] = []
   readonly #statistics: Statistics
   readonly #listener: HttpListener
-  readonly #webSockets: WebSocketListener
+  readonly #options: HttpServerOptions
+  #webSockets: Promise<WebSocketListener> | null = null
+  #isClosing = false
   readonly #listeners: Listener[] = []
 
   constructor(options: HttpServerOptions) {
-    const { broker, administration } = options
-    const { clock, log } = broker
-    const node = {
+    this.#options = options
+    const { broker } = options
+    const node = this.#nodeFacts(broker)
+    this.#statistics = new Statistics(broker, broker.clock, node)
+    this.app = new LazyApp(() => this.#makeApp(node), broker.log)
+    this.#listener = new HttpListener(this.app, broker.log, (request, socket, head) => {
+      void this.#upgrade(request, socket, head)
+    })
+  }
+
+  #nodeFacts(broker: Broker): NodeFacts {
+    const options = this.#options
+    return {
       name: `sluice@${hostname()}`,
       version: VERSION,
       dataDirectory: options.dataDirectory,
-      startedAtMs: clock.nowMs,
+      startedAtMs: broker.clock.nowMs,
       get freeDiskMinBytes() {
         return options.freeDiskMinBytes()
       },
@@ -75,20 +86,67 @@ export class HttpServer {
       listeners: () => [...options.amqpListeners(), ...this.#listeners],
       certificates: () => options.certificates(),
     }
-    this.#statistics = new Statistics(broker, clock, node)
-    const sessions = new Sessions(clock, broker.random)
-    const { logs, audit } = options
+  }
+
+  async #makeApp(node: NodeFacts): Promise<HttpApp> {
+    const [{ createApp }, { addUi }, { Sessions }, { openUiAssets }, metrics] = await Promise.all([
+      import("../http/app.ts"),
+      import("../http/ui.ts"),
+      import("../http/sessions.ts"),
+      import("./ui-assets.ts"),
+      this.#options.metrics(),
+    ])
+    const { broker, administration, logs, audit, links } = this.#options
+    const sessions = new Sessions(broker.clock, broker.random)
     const statistics = this.#statistics
-    const { metrics } = options
-    const api = { broker, administration, statistics, sessions, node, logs, audit, metrics }
-    this.app = createApp(api, log)
-    addUi(this.app, openUiAssets)
-    this.#webSockets = new WebSocketListener(
-      { clock, log, allowedOrigins: options.webSocketOrigins },
-      (transport) => options.acceptWebSocket(transport),
-    )
-    this.#listener = new HttpListener(this.app, log, (request, socket, head) =>
-      this.#webSockets.upgrade(request, socket, head),
+    const api = {
+      broker,
+      administration,
+      statistics,
+      sessions,
+      node,
+      logs,
+      audit,
+      metrics,
+      links,
+    }
+    const app = createApp(api, broker.log)
+    addUi(app, openUiAssets)
+    return app
+  }
+
+  /** What the first request needs is there before it comes. Never rejects. */
+  async load(): Promise<void> {
+    try {
+      await this.app.load()
+      loadAdapter()
+    } catch {
+      // It is in the log, and the answer of each request.
+    }
+  }
+
+  /** What serves them is loaded by the first client that asks for one. */
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    // The close that follows an error does all that must be done.
+    socket.on("error", () => {})
+    try {
+      this.#webSockets ??= this.#makeWebSockets()
+      const webSockets = await this.#webSockets
+      if (this.#isClosing) socket.destroy()
+      else webSockets.upgrade(request, socket, head)
+    } catch (error) {
+      this.#options.broker.log.error({ err: error }, "a WebSocket cannot be served")
+      socket.destroy()
+    }
+  }
+
+  async #makeWebSockets(): Promise<WebSocketListener> {
+    const { WebSocketListener: Listening } = await import("../net/websocket-listener.ts")
+    const { broker } = this.#options
+    const { clock, log } = broker
+    const allowedOrigins = (): readonly string[] => this.#options.webSocketOrigins()
+    return new Listening({ clock, log, allowedOrigins }, (transport) =>
+      this.#options.acceptWebSocket(transport),
     )
   }
 
@@ -141,15 +199,15 @@ export class HttpServer {
     await this.#listener.listenUnix(path, { mode, isControl: true })
   }
 
-  /** For connections from then on. */
-  set webSocketOrigins(origins: readonly string[]) {
-    this.#webSockets.allowedOrigins = origins
-  }
-
   /** Resolves when all connections are gone; those over WebSocket are the broker's to close. */
   async close(): Promise<void> {
+    this.#isClosing = true
     this.#statistics.stop()
-    this.#webSockets.close()
+    // Without them there is nothing to close.
+    void this.#webSockets?.then(
+      (webSockets) => webSockets.close(),
+      () => {},
+    )
     await this.#listener.close()
   }
 }

@@ -1,13 +1,16 @@
-import { pino } from "pino"
-import pretty from "pino-pretty"
+import { createRequire } from "node:module"
+import type { DestinationStream, pino as Pino } from "pino"
+import type pretty from "pino-pretty"
 import type { Logger } from "../util/logger.ts"
+import { escapeControls } from "../util/control-characters.ts"
 import { formatLine } from "../util/log-ring.ts"
 import { StartError } from "./start-error.ts"
 
 /**
  * Where lines of the log go: readable to a terminal, with a priority to the journal, as JSON elsewhere and
  * into files. Standard error, so that standard output stays for answers. What is written is decided
- * before (logging.ts).
+ * before (logging.ts). The libraries are loaded when there is the first line to write: a broker without
+ * a log needs none of them, and only a terminal the one for terminals.
  */
 export type Severity = "debug" | "info" | "warn" | "error"
 
@@ -26,11 +29,16 @@ const JOURNAL_PRIORITY: Readonly<Record<Severity, number>> = {
 
 const STANDARD_ERROR = 2
 
-type Destination = ReturnType<typeof pino.destination>
+type Destination = ReturnType<typeof Pino.destination>
+
+const load = createRequire(import.meta.url)
+
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The type of the package of that name.
+const loadPino = (): typeof Pino => load("pino") as typeof Pino
 
 /** Writes at once, so that a crash loses no line. */
 function destination(target: number | string): Destination {
-  const opened = pino.destination(
+  const opened = loadPino().destination(
     typeof target === "number"
       ? { dest: target, sync: true }
       : { dest: target, sync: true, append: true, mkdir: false, mode: 0o640 },
@@ -51,18 +59,35 @@ export function loggerOutput(logger: Logger): LogOutput {
 export const noOutput: LogOutput = { write: () => {}, close: () => {} }
 
 export function standardError(env: NodeJS.ProcessEnv = process.env): LogOutput {
-  if (process.stderr.isTTY)
-    return pinoOutput(
-      pretty({
-        destination: STANDARD_ERROR,
-        sync: true,
-        ignore: "pid,hostname",
-        translateTime: "SYS:HH:MM:ss.l",
-      }),
-    )
-  // The journal has the time of its own.
-  if (env["JOURNAL_STREAM"] !== undefined) return journalOutput(destination(STANDARD_ERROR))
-  return pinoOutput(destination(STANDARD_ERROR))
+  return onFirstLine(() => {
+    if (process.stderr.isTTY) return pinoOutput(terminal())
+    // The journal has the time of its own.
+    if (env["JOURNAL_STREAM"] !== undefined) return journalOutput(destination(STANDARD_ERROR))
+    return pinoOutput(destination(STANDARD_ERROR))
+  })
+}
+
+function onFirstLine(open: () => LogOutput): LogOutput {
+  let output: LogOutput | null = null
+  return {
+    write(severity, fields, text) {
+      output ??= open()
+      output.write(severity, fields, text)
+    },
+    close: () => output?.close(),
+  }
+}
+
+function terminal(): DestinationStream {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The type of the package of that name.
+  const make = load("pino-pretty") as typeof pretty
+  const format = make.prettyFactory({
+    ignore: "pid,hostname",
+    translateTime: "SYS:HH:MM:ss.l",
+    colorize: make.isColorSupported,
+  })
+  const output = destination(STANDARD_ERROR)
+  return { write: (line) => void output.write(escapeControls(format(line) ?? "")) }
 }
 
 /** Throws StartError if the file cannot be opened. */
@@ -78,13 +103,13 @@ export function logFile(path: string): LogOutput {
   }
 }
 
-function pinoOutput(stream: pino.DestinationStream, close: () => void = () => {}): LogOutput {
-  const logger = pino({ level: "trace", base: null }, stream)
+function pinoOutput(stream: DestinationStream, close: () => void = () => {}): LogOutput {
+  const logger = loadPino()({ level: "trace", base: null }, stream)
   return { write: (severity, fields, text) => logger[severity](fields, text), close }
 }
 
 /** `<4>text name=value`, one line each. */
-export function journalOutput(stream: pino.DestinationStream): LogOutput {
+export function journalOutput(stream: DestinationStream): LogOutput {
   return {
     write(severity, fields, text) {
       const line = formatLine(text, fields).replaceAll(/[\r\n]+/g, " ")

@@ -3,11 +3,11 @@ import { hostname } from "node:os"
 import type { Broker } from "../broker/broker.ts"
 import { VERSION } from "../config/version.ts"
 import type { NodeFacts } from "../http/api.ts"
+import { LazyApp } from "../http/lazy-app.ts"
 import { HttpListener } from "../http/listener.ts"
-import { createMetricsApp } from "../http/metrics/app.ts"
-import type { StoreFigures } from "../http/metrics/figures.ts"
-import { Metrics } from "../http/metrics/metrics.ts"
-import type { HttpApp } from "../http/app.ts"
+import type { MetricsFacts, StoreFigures } from "../http/metrics/figures.ts"
+import type { LinkSet } from "../links/link-set.ts"
+import type { Metrics } from "../http/metrics/metrics.ts"
 import type { DiskCounts } from "../storage/counting-disk.ts"
 import type { GroupCommit } from "../storage/group-commit.ts"
 import type { OpenFiles } from "../storage/open-files.ts"
@@ -28,6 +28,7 @@ export interface MetricsServerOptions {
   readonly commit: GroupCommit
   readonly openFiles: OpenFiles
   readonly buffers: BufferPool
+  links(): LinkSet | null
 }
 
 export interface MetricsListenOptions {
@@ -44,22 +45,23 @@ export const METRICS_PORT = 15_692
 const FLAGS = { port: "--metrics-http-port", bind: "--metrics-http-bind" }
 
 export class MetricsServer {
-  readonly metrics: Metrics
   /** For tests: requests without a socket. */
-  readonly app: HttpApp
+  readonly app: LazyApp
   port = 0
   /** As `127.0.0.1:15692`. */
   readonly addresses: string[] = []
   readonly #broker: Broker
   readonly #meter: ProcessMeter
   readonly #listener: HttpListener
+  readonly #facts: MetricsFacts
+  #metrics: Promise<Metrics> | null = null
 
   constructor(options: MetricsServerOptions) {
     const { broker } = options
     this.#broker = broker
     this.#meter = new ProcessMeter(broker.clock)
     const name = `sluice@${hostname()}`
-    this.metrics = new Metrics(broker, {
+    this.#facts = {
       node: {
         name,
         version: VERSION,
@@ -74,9 +76,24 @@ export class MetricsServer {
       clusterId: permanentId(`${name}:${options.dataDirectory ?? "memory"}`),
       readProcess: () => this.#meter.read(),
       readStore: () => storeFigures(options),
-    })
-    this.app = createMetricsApp(broker, this.metrics)
+      links: () => options.links(),
+    }
+    this.app = new LazyApp(async () => {
+      const { createMetricsApp } = await import("../http/metrics/app.ts")
+      return createMetricsApp(broker, await this.load())
+    }, broker.log)
     this.#listener = new HttpListener(this.app, broker.log, (_request, socket) => socket.destroy())
+  }
+
+  /** Loaded by the first who wants to see them. */
+  load(): Promise<Metrics> {
+    this.#metrics ??= this.#made()
+    return this.#metrics
+  }
+
+  async #made(): Promise<Metrics> {
+    const { Metrics: Made } = await import("../http/metrics/metrics.ts")
+    return new Made(this.#broker, this.#facts)
   }
 
   /** What is counted over time begins to be counted. */

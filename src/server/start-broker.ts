@@ -7,6 +7,7 @@ import { Refusal } from "../broker/errors.ts"
 import { UserLimits } from "../broker/limits.ts"
 import { Parameters } from "../broker/parameters.ts"
 import { Turn } from "../broker/turn.ts"
+import { uniqueClusterName } from "./cluster-name.ts"
 import type { Writable } from "../broker/turn.ts"
 import type { DeclareMismatch } from "../broker/vhost-context.ts"
 import { VERSION } from "../config/version.ts"
@@ -33,6 +34,7 @@ import { SystemClock } from "../util/clock.ts"
 import type { Logger } from "../util/logger.ts"
 import { systemRandom } from "../util/random.ts"
 import type { Random } from "../util/random.ts"
+import type { LinkSet } from "../links/link-set.ts"
 import type { HttpServer } from "./http-server.ts"
 import { Certificates } from "./certificates.ts"
 import { openHttpListeners } from "./http-listeners.ts"
@@ -225,15 +227,18 @@ export class RunningBroker {
   readonly #outboxPool = new OutboxPool()
   #isDiskLow = false
   #configuration: Readonly<Record<string, unknown>>
+  #webSocketOrigins: readonly string[]
   #isStarted = false
   #lastConnectionId = 0
   #directory: DataDirectory | null = null
+  #links: LinkSet | null = null
   #ticker: TimerHandle | null = null
   #closing: Promise<void> | null = null
 
   constructor(options: BrokerStartOptions) {
     this.#options = options
     this.#configuration = options.configuration ?? {}
+    this.#webSocketOrigins = options.websocketAllowedOrigins ?? ["same-host"]
     this.#clock = options.clock ?? new SystemClock()
     this.dataDirectory = options.dataDirectory === undefined ? null : resolve(options.dataDirectory)
     const random = options.random ?? systemRandom
@@ -260,6 +265,7 @@ export class RunningBroker {
       userLimits: new UserLimits(this.#document("user_limits.json", "object")),
       globalParameters: new Parameters(this.#document("parameters.json", "list")),
       clusterName: "sluice",
+      uniqueClusterName: uniqueClusterName(this.dataDirectory, random),
       maxConnections: options.maxConnections ?? 0,
     })
     this.#commit.onComplete = (round, error) => this.#roundCompleted(round, error)
@@ -372,6 +378,7 @@ export class RunningBroker {
     this.broker.globalParameters.load()
     await this.#vhosts.load(makesDefaults)
     if (definitions !== undefined) {
+      await this.#makeLinks() // They check the parameters that are theirs.
       const { loadDefinitions } = await import("./load-definitions.ts")
       // The file is on the disk also where the rest is kept in memory.
       const disk = this.#options.disk ?? new NodeDisk()
@@ -380,8 +387,10 @@ export class RunningBroker {
     this.#freeSpace.start()
     this.#memory.start()
     await this.#listeners.open()
+    await this.#makeLinks()
     await this.#openMetrics()
     await this.#openHttp()
+    this.#links?.links.start()
     this.#certificates.start()
     this.#logStart()
     this.#tick()
@@ -419,6 +428,7 @@ export class RunningBroker {
       commit: this.#commit,
       openFiles: this.#openFiles,
       buffers,
+      links: () => this.#links,
     })
     this.metrics = server
     server.start()
@@ -427,7 +437,8 @@ export class RunningBroker {
 
   async #openHttp(): Promise<void> {
     const { http = null, control = null } = this.#options
-    if (this.metrics === null || (http === null && control === null)) return
+    const { metrics } = this
+    if (metrics === null || (http === null && control === null)) return
     const { HttpServer } = await import("./http-server.ts")
     const server = new HttpServer({
       configuration: () => this.#configuration,
@@ -440,8 +451,9 @@ export class RunningBroker {
       freeDiskBytes: () => this.#freeSpace.freeBytes,
       freeDiskMinBytes: () => this.#freeSpace.minBytes,
       memory: this.#memory,
-      metrics: this.metrics.metrics,
-      webSocketOrigins: this.#options.websocketAllowedOrigins ?? ["same-host"],
+      metrics: () => metrics.load(),
+      links: this.#links!,
+      webSocketOrigins: () => this.#webSocketOrigins,
       acceptWebSocket: (transport) => this.#accept(transport),
       amqpListeners: () => this.#listeners.facts,
       certificates: () => this.#certificates.list,
@@ -453,6 +465,8 @@ export class RunningBroker {
     if (control !== null) await this.#openControl(server, control)
     if (http === null) return
     await openHttpListeners(server, http, this.#certificates.open("https", http.tls))
+    // Clients of AMQP are served meanwhile. Without an address its first request loads it.
+    this.#clock.setImmediate(() => void server.load())
   }
 
   /** A broker without it serves its clients all the same. */
@@ -469,6 +483,18 @@ export class RunningBroker {
         "there is no control socket: sluicectl needs --uri and credentials",
       )
     }
+  }
+
+  /** Shovels and federation; null before they are made. */
+  get links(): LinkSet | null {
+    return this.#links
+  }
+
+  async #makeLinks(): Promise<void> {
+    if (this.#links !== null) return
+    const { createLinks } = await import("./links.ts")
+    const { broker } = this
+    this.#links = createLinks({ broker, accept: (transport) => this.#accept(transport) })
   }
 
   #accept(transport: Transport): Connection {
@@ -506,8 +532,7 @@ export class RunningBroker {
     if (options.auditLog !== undefined) this.audit.isWriting = options.auditLog
     this.audit.maxBytes = options.auditLogMaxBytes ?? this.audit.maxBytes
     this.audit.fileCount = options.auditLogFiles ?? this.audit.fileCount
-    if (this.http !== null && options.websocketAllowedOrigins !== undefined)
-      this.http.webSocketOrigins = options.websocketAllowedOrigins
+    this.#webSocketOrigins = options.websocketAllowedOrigins ?? this.#webSocketOrigins
     const { throttle } = this.broker.logins
     throttle.isOn = options.loginThrottling ?? throttle.isOn
     this.#memory.highWatermark = options.memoryHighWatermark ?? this.#memory.highWatermark
@@ -586,6 +611,7 @@ export class RunningBroker {
     this.broker.logins.throttle.close()
     this.#freeSpace.stop()
     this.#memory.stop()
+    await Promise.all([this.#links?.links.close(), this.#links?.jobs.close()])
     for (const session of this.broker.connections) session.forceClose(reason)
     this.broker.turn.run()
     await Promise.all([this.#clientsGone(), this.#vhosts.settled()])

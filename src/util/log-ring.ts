@@ -1,3 +1,5 @@
+import { escapeControls } from "./control-characters.ts"
+
 /**
  * The last lines of the log in memory, for those who look at it from afar, and a bell for those who
  * follow it. Bounded in lines and in the size of each. Knows neither files nor HTTP.
@@ -92,7 +94,7 @@ export function formatLine(text: string, fields: object): string {
   let line = text
   for (const [name, value] of Object.entries(fields))
     if (value !== undefined) line += ` ${name}=${formatValue(value)}`
-  return line
+  return escapeControls(line)
 }
 
 function formatValue(value: unknown): string {

@@ -35,13 +35,13 @@ export function redact(value: unknown, depth = 0): unknown {
 
 function redactFields(value: object, depth: number): unknown {
   let isChanged = false
-  const copy: Record<string, unknown> = {}
-  for (const [name, field] of Object.entries(value)) {
+  const copy = Object.entries(value).map(([name, field]): [string, unknown] => {
     const shown = isSecretName(name) && holdsSecret(field) ? REDACTED : redact(field, depth + 1)
     if (shown !== field) isChanged = true
-    copy[name] = shown
-  }
-  return isChanged ? copy : value
+    return [name, shown]
+  })
+  // Not by assignment: a client may have called a field __proto__.
+  return isChanged ? Object.fromEntries(copy) : value
 }
 
 /** A flag, a count or nothing tells no secret. */

@@ -375,10 +375,10 @@ test("a file that cannot be read again changes nothing", async (context) => {
   await logged(broker, READ_AGAIN)
 })
 
-test("without a file SIGHUP does nothing, and a wrong file ends the start", async (context) => {
+test("without a file SIGHUP reads certificates only, and a wrong file ends the start", async (context) => {
   const broker = await start(context, { flags: ["-l", "info"] })
   broker.child.kill("SIGHUP")
-  await logged(broker, "SIGHUP: there is no configuration file to read again")
+  await logged(broker, "SIGHUP: there is no configuration file to read again, only certificates")
   await (await client(broker)).close()
   const file = join(temporaryDirectory(context), "sluice.ini")
   writeFileSync(file, "[amqp]\nprot = 5672\n")

@@ -3,10 +3,12 @@ import assert from "node:assert/strict"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { join, resolve } from "node:path"
+import { resolve } from "node:path"
 import { test } from "node:test"
 import { pathToFileURL } from "node:url"
 import { startBroker } from "../../src/server/start-broker.ts"
+import { CertificateAuthority } from "../support/certificates.ts"
+import { temporaryDirectory } from "../support/temporary-directory.ts"
 
 /** Inside the project, so that `import "amqplib"` finds the package. */
 const FOLDER = ".cache/documents"
@@ -17,11 +19,13 @@ function programs(path: string): string[] {
   return Array.from(blocks, ([, code]) => code!)
 }
 
-async function runProgram(name: string, code: string): Promise<string> {
+/** `directory` is where the program runs; its packages come from where it lies. */
+async function runProgram(name: string, code: string, directory: string): Promise<string> {
   mkdirSync(FOLDER, { recursive: true })
-  const path = join(FOLDER, `${name}.mjs`)
+  const path = resolve(FOLDER, `${name}.mjs`)
   writeFileSync(path, code)
   const child = spawn(process.execPath, [path], {
+    cwd: directory,
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, NODE_OPTIONS: "" },
     timeout: 20_000,
@@ -57,7 +61,9 @@ const PAGES = [
 ]
 
 for (const path of PAGES)
-  test(`the programs in ${path} work`, async () => {
+  test(`the programs in ${path} work`, async (context) => {
+    const directory = temporaryDirectory(context)
+    new CertificateAuthority(directory).issueFiles("server")
     const broker = await startBroker({ amqp: { host: "127.0.0.1", port: 0 } })
     const blocks = programs(path)
     assert.ok(blocks.length > 0, "no program found")
@@ -66,12 +72,14 @@ for (const path of PAGES)
         const code = block
           .replaceAll(/127\.0\.0\.1(?::5672)?(?=")/g, `127.0.0.1:${String(broker.amqpPort)}`)
           .replaceAll('"sluice"', JSON.stringify(LIBRARY))
+          .replaceAll("/run/app", directory)
         // A program that shows a consumer does not end; a reader would press Ctrl-C.
         const isEndless = !code.includes("close()")
         const end = isEndless ? "\nawait connection.close()\n" : ""
         const output = await runProgram(
           `${path.replaceAll(/\W/g, "-")}-${String(index)}`,
           code + end,
+          directory,
         )
         if (code.includes("greetings")) assert.equal(output, "hello\n")
       }

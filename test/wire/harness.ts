@@ -11,6 +11,7 @@ import type { Broker } from "../../src/broker/broker.ts"
 import { startBroker } from "../../src/server/start-broker.ts"
 import type { PublishOptions } from "../../src/amqp/content.ts"
 import { tableFromPlain, type PlainRecord } from "../../src/amqp/table.ts"
+import { InternalErrors } from "../support/internal-errors.ts"
 import { WireClient, type HandshakeOptions, type ReceivedMethod } from "../support/wire-client.ts"
 
 export interface WireTest {
@@ -42,7 +43,8 @@ export function wireTest(
   options: BrokerOptions = {},
 ): void {
   test(name, async () => {
-    let broker = await startBroker({ ...options, ...LISTEN })
+    const logger = new InternalErrors(options.logger)
+    let broker = await startBroker({ ...options, ...LISTEN, logger })
     const clients: WireClient[] = []
     const keep = (client: WireClient): WireClient => {
       clients.push(client)
@@ -62,7 +64,7 @@ export function wireTest(
       },
       restart: async () => {
         await stop()
-        broker = await startBroker({ ...options, ...LISTEN })
+        broker = await startBroker({ ...options, ...LISTEN, logger })
       },
       get vhost() {
         const vhost = broker.broker.vhosts.get("/")
@@ -76,6 +78,7 @@ export function wireTest(
     try {
       await body(wire)
       await serveNewcomer(wire)
+      logger.assertNone()
     } finally {
       await stop()
     }

@@ -141,13 +141,13 @@ wireTest(
     await vhost.policies.set("p", { pattern: "q", priority: 3, definition: { "max-length": 20 } })
     await vhost.operatorPolicies.set("o", { pattern: "q", definition: { "message-ttl": 9000 } })
     await vhost.limits.set("max-queues", 1)
-    await vhost.parameters.set("shovel", "s", { "src-uri": "amqp://" })
+    await vhost.parameters.set("notes", "s", { "src-uri": "amqp://" })
     await wire.restart()
     assert.notEqual(wire.vhost, vhost)
     assert.equal(settingsOf(wire, "q")?.maxLength, 20)
     assert.equal(settingsOf(wire, "q")?.messageTtlMs, 9000)
     assert.equal(wire.vhost.policies.get("p")?.priority, 3)
-    assert.deepEqual(wire.vhost.parameters.get("shovel", "s")?.value, { "src-uri": "amqp://" })
+    assert.deepEqual(wire.vhost.parameters.get("notes", "s")?.value, { "src-uri": "amqp://" })
     assert.equal(wire.vhost.limits.maxQueues, 1)
     await wire.vhost.limits.set("max-queues", -1) // For the newcomer.
   },

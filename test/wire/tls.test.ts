@@ -403,6 +403,22 @@ test("handshakes that stall are bounded in time, and keep nobody out", async (co
   await bed.running.close()
 })
 
+test("a client cannot ask for one handshake after the other", async (context) => {
+  const ca = new CertificateAuthority(temporaryDirectory(context))
+  const bed = await startTls(context, ca.issue("server"))
+  const socket = await bed.connect({ ca: ca.pem, servername: "localhost", maxVersion: "TLSv1.2" })
+  const outcome = new Promise<string>((resolve) => {
+    socket.once("error", (error) => resolve(error.message))
+    socket.once("close", () => resolve("closed"))
+    socket.renegotiate({ rejectUnauthorized: true }, (error) =>
+      resolve(error === null ? "renegotiated" : error.message),
+    )
+  })
+  assert.match(await within(outcome, "the end"), /no renegotiation|closed/)
+  const client = await bed.open({ ca: ca.pem, servername: "localhost" })
+  await client.openChannel(1)
+})
+
 test("a client that does not read, and one that floods, cost no more than over plain TCP", async (context) => {
   const ca = new CertificateAuthority(temporaryDirectory(context))
   const bed = await startTls(context, ca.issue("server"))

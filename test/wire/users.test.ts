@@ -385,7 +385,7 @@ wireTest(
       faulty.failCall(call, 1, "EIO")
       await assert.rejects(
         administration.setTags("app", [call]),
-        isRefused("resource-error", /^the change could not be saved: .*EIO/),
+        isRefused("resource-error", /^the change is in force, but it could not be saved: .*EIO/),
         call,
       )
       assert.deepEqual(administration.getUser("app").tags, [call.toLowerCase()])

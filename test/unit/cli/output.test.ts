@@ -69,7 +69,7 @@ test("a long list is written in pieces", async () => {
 })
 
 test("what a client names cannot command the terminal or break a row", () => {
-  assert.equal(printable("a\u001b[2J\n\u009b\u2028"), "a\\x1b[2J\\n\\x9b\\x2028")
+  assert.equal(printable("a\u001b[2J\n\u009b\u2028\u202e"), "a\\x1b[2J\\n\\x9b\\u2028\\u202e")
   assert.equal(cellText({ a: "\n" }), '{"a":"\\n"}')
   assert.equal(cellText(["x", "y"]), "[x, y]")
   assert.equal(csvCell('a"b'), '"a""b"')

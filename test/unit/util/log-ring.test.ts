@@ -43,6 +43,10 @@ test("values that JSON has no word for are shown all the same", () => {
   })
   assert.equal(ring.since()[1]?.fields, '"[cannot be shown]"')
   assert.equal(formatLine("t", { a: "x y", b: null, c: true }), 't a="x y" b=null c=true')
+  assert.equal(
+    formatLine("t", { user: "a\nb\u001b[1m\u009b31m", "\u202ekey": ["\u2066"] }),
+    String.raw`t user="a\nb\u001b[1m\u009b31m" \u202ekey=["\u2066"]`,
+  )
 })
 
 test("those who listen hear each line until they leave, or the ring closes", () => {

@@ -37,6 +37,14 @@ test("values under names that mean a secret are hidden at every depth", () => {
   assert.equal(value.password, "p1", "the original stays")
 })
 
+test("a field called __proto__ is a field like others", () => {
+  const value: unknown = JSON.parse('{"__proto__":{"password":"p1","a":"b"},"token":"t1"}')
+  assert.equal(
+    JSON.stringify(redact(value)),
+    `{"__proto__":{"password":"${REDACTED}","a":"b"},"token":"${REDACTED}"}`,
+  )
+})
+
 test("what has no secret is not copied", () => {
   const value = { a: [1, { b: "c" }], d: null, e: undefined }
   assert.equal(redact(value), value)
