@@ -10,10 +10,12 @@ COPY . .
 RUN npm run build && npm pack --ignore-scripts --pack-destination /tmp && mv /tmp/sluice-*.tgz /tmp/sluice.tgz
 
 FROM node:26-bookworm-slim
-# The image has the runtime; the optional package that brings it elsewhere is left out.
+# The image has the runtime; the optional package that brings it elsewhere (210 MB) is left out, which npm does
+# not do for a global installation.
 RUN --mount=type=bind,from=build,source=/tmp/sluice.tgz,target=/tmp/sluice.tgz \
-    npm install --global --omit=optional --ignore-scripts /tmp/sluice.tgz \
+    npm install --prefix /opt/sluice --omit=optional --ignore-scripts /tmp/sluice.tgz \
     && npm cache clean --force \
+    && ln -s /opt/sluice/node_modules/.bin/sluice* /usr/local/bin/ \
     && groupadd --system --gid 5672 sluice \
     && useradd --system --uid 5672 --gid sluice --home-dir /var/lib/sluice --shell /usr/sbin/nologin sluice \
     && install --directory --owner=sluice --group=sluice --mode=0750 /var/lib/sluice /etc/sluice

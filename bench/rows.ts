@@ -5,6 +5,7 @@
  */
 import { askProbe, measureLoad, pause, settledRss, withStub } from "./bench.ts"
 import type { Bench, Measurement, Row } from "./bench.ts"
+import { CLIENT_ROWS } from "./features/client.ts"
 import { DELAYED_ROWS } from "./features/delayed.ts"
 import { EXCHANGES_ROWS } from "./features/exchanges.ts"
 import { HTTP_ROWS } from "./features/http.ts"
@@ -12,6 +13,7 @@ import { METRICS_ROWS } from "./features/metrics.ts"
 import { POLICIES_ROWS } from "./features/policies.ts"
 import { QUEUES_ROWS } from "./features/queues.ts"
 import { RPC_ROWS } from "./features/rpc.ts"
+import { SHOVEL_ROWS } from "./features/shovel.ts"
 import { STREAMS_ROWS } from "./features/streams.ts"
 import { runLoad, startLoad } from "./load.ts"
 import type { LoadResult } from "./load.ts"
@@ -316,6 +318,8 @@ export const ROWS: readonly Row[] = [
   ...METRICS_ROWS,
   ...POLICIES_ROWS,
   ...STREAMS_ROWS,
+  ...CLIENT_ROWS,
+  ...SHOVEL_ROWS,
   ...RPC_ROWS,
   ...DELAYED_ROWS,
   ...QUEUES_ROWS,

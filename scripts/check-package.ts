@@ -9,7 +9,7 @@
 import { spawn, spawnSync } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
 import { once } from "node:events"
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 
@@ -25,9 +25,7 @@ async function main(): Promise<void> {
   const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(RUNTIMES)
   const folder = mkdtempSync(join(tmpdir(), "sluice-package-"))
   try {
-    run("npm", ["pack", "--pack-destination", folder], process.cwd())
-    const file = readdirSync(folder).find((name) => name.endsWith(".tgz"))
-    if (file === undefined) throw new Error("npm pack has made no file")
+    const file = pack(folder)
     for (const major of wanted) {
       const version = RUNTIMES[major]
       if (version === undefined) throw new Error(`no such runtime: ${major}`)
@@ -37,6 +35,37 @@ async function main(): Promise<void> {
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** Packs what a clean build makes, and nothing else. Returns the name of the file. */
+function pack(folder: string): string {
+  rmSync("dist", { recursive: true, force: true })
+  run("npm", ["run", "build"], process.cwd())
+  const report = run(
+    "npm",
+    ["pack", "--ignore-scripts", "--json", "--pack-destination", folder],
+    process.cwd(),
+  )
+  const [packed]: PackReport[] = Object.values(JSON.parse(report))
+  if (packed === undefined) throw new Error(`npm pack has made no file: ${report}`)
+  const paths = packed.files.map(({ path }) => path)
+  for (const path of ["dist/ui/manifest.json", "docs/install.md", "LICENSE", "README.md"])
+    if (!paths.includes(path)) throw new Error(`the package has no ${path}`)
+  const stray = paths.find((path) => /\.map$|^(?!dist\/).*\.ts$|^(?:src|test)\//.test(path))
+  if (stray !== undefined) throw new Error(`${stray} is not for the package`)
+  console.log(`${packed.filename}: ${kib(packed.size)}, unpacked ${kib(packed.unpackedSize)}`)
+  return packed.filename
+}
+
+function kib(bytes: number): string {
+  return `${(bytes / 1024).toFixed(0)} KiB`
+}
+
+interface PackReport {
+  readonly filename: string
+  readonly size: number
+  readonly unpackedSize: number
+  readonly files: readonly { readonly path: string }[]
 }
 
 async function checkOn(version: string, folder: string, packedFile: string): Promise<void> {
@@ -81,6 +110,7 @@ async function checkOn(version: string, folder: string, packedFile: string): Pro
     ]
     const queues = run("npx", control, folder, env)
     if (!queues.includes("kept")) throw new Error(`sluicectl does not list the queue: ${queues}`)
+    measure(second.url, folder, env)
     const page = await (await fetch(`${second.management}/`)).text()
     if (!page.includes("<script")) throw new Error(`the package has no user interface: ${page}`)
   } finally {
@@ -95,6 +125,15 @@ async function checkOn(version: string, folder: string, packedFile: string): Pro
     env,
   )
   run("node", ["--experimental-strip-types", "embed.ts"], folder, env)
+}
+
+/** The load generator against the broker, both from the package: worker threads from built files. */
+function measure(url: string, folder: string, env: NodeJS.ProcessEnv): void {
+  const flags = ["throughput", "--uri", url, "-z", "10", "-C", "1000", "-D", "1000", "--json"]
+  const result = run("npx", ["--no-install", "sluiceperf", ...flags], folder, env)
+  const { published, consumed }: Readonly<Record<string, unknown>> = JSON.parse(result)
+  if (published !== 1000 || consumed !== 1000)
+    throw new Error(`sluiceperf has not moved 1000 messages: ${result}`)
 }
 
 interface StartedBroker {
@@ -122,7 +161,7 @@ async function startBroker(
   ]
   const child = spawn(
     join(folder, "node_modules/.bin/sluice"),
-    [...flags, "--metrics-http-port", "off"],
+    [...flags, "--metrics-http-port", "off", "--log-level", "warn"],
     {
       cwd: folder,
       env,

@@ -7,6 +7,7 @@ import { COMMAND_FLAGS, CONFIG_FILE, OPTIONS, formatDefault } from "../src/confi
 import type { Option } from "../src/config/options.ts"
 import { COMMANDS_PAGE, withCommandReference } from "./command-docs.ts"
 import { METRICS_PAGE, withMetricTables } from "./metrics-docs.ts"
+import { PERF_PAGE, withModeTables } from "./perf-docs.ts"
 
 export const OPTIONS_PAGE = "docs/configuration.md"
 export const SAMPLE_FILE = "docs/sluice.ini.sample"
@@ -91,4 +92,5 @@ if (import.meta.main) {
   writeFileSync(SAMPLE_FILE, formatSampleFile())
   writeFileSync(COMMANDS_PAGE, withCommandReference(readFileSync(COMMANDS_PAGE, "utf8")))
   writeFileSync(METRICS_PAGE, withMetricTables(readFileSync(METRICS_PAGE, "utf8")))
+  writeFileSync(PERF_PAGE, withModeTables(readFileSync(PERF_PAGE, "utf8")))
 }

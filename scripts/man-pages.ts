@@ -1,6 +1,6 @@
 /**
- * Writes the manual pages in docs/man from the tables of options and commands: sluice(1), sluice.ini(5)
- * and sluicectl(1). The tidy test compares them with the same texts, so a forgotten run shows.
+ * Writes the manual pages in docs/man from the tables of options, commands and modes: sluice(1), sluice.ini(5),
+ * sluicectl(1) and sluiceperf(1). The tidy test compares them with the same texts, so a forgotten run shows.
  */
 import { writeFileSync } from "node:fs"
 import { callsOf } from "../src/cli/command.ts"
@@ -12,6 +12,9 @@ import { COMMANDS } from "../src/cli/table.ts"
 import { COMMAND_FLAGS, CONFIG_FILE, OPTIONS, formatDefault } from "../src/config/options.ts"
 import type { Option } from "../src/config/options.ts"
 import { VERSION } from "../src/config/version.ts"
+import { formatDefault as formatFlagDefault } from "../src/perf/command-line.ts"
+import { MODES } from "../src/perf/modes.ts"
+import type { FlagSpec } from "../src/perf/modes.ts"
 
 /** Path and text of every page. */
 export function manualPages(): ReadonlyMap<string, string> {
@@ -19,6 +22,7 @@ export function manualPages(): ReadonlyMap<string, string> {
     ["docs/man/sluice.1", brokerPage()],
     ["docs/man/sluice.ini.5", configurationPage()],
     ["docs/man/sluicectl.1", controlPage()],
+    ["docs/man/sluiceperf.1", loadPage()],
   ])
 }
 
@@ -61,7 +65,7 @@ function brokerPage(): string {
   )
   page.entry("<b>NOTIFY_SOCKET</b>", "Set by systemd: it is told of start, reload and stop.")
   page.section("SEE ALSO")
-  page.text("<b>sluice.ini</b>(5), <b>sluicectl</b>(1)")
+  page.text("<b>sluice.ini</b>(5), <b>sluicectl</b>(1), <b>sluiceperf</b>(1)")
   return page.toString()
 }
 
@@ -109,8 +113,47 @@ function controlPage(): string {
   page.section("EXIT STATUS")
   for (const [code, meaning] of EXIT_MEANINGS) page.entry(`<b>${String(code)}</b>`, meaning)
   page.section("SEE ALSO")
-  page.text("<b>sluice</b>(1)")
+  page.text("<b>sluice</b>(1), <b>sluiceperf</b>(1)")
   return page.toString()
+}
+
+function loadPage(): string {
+  const page = new Page("SLUICEPERF", 1, "sluiceperf - measure brokers for AMQP 0-9-1")
+  page.section("SYNOPSIS")
+  page.text("<b>sluiceperf</b> <i>mode</i> [<i>options</i>]")
+  page.section("DESCRIPTION")
+  page.text(
+    "Makes load and measures what becomes of it: throughput and latency, how fast things are opened and closed, how many " +
+      "of them fit. The first interrupt ends a run with its summary, the second one at once.",
+  )
+  page.section("OPTIONS")
+  page.entry("<b>-h</b>, <b>--help</b>", "Of the program, or behind a mode of that mode.")
+  page.entry("<b>-v</b>, <b>--version</b>", "Print the version and exit.")
+  page.entry("<b>--build-info</b>", "Print the version and the runtime and exit.")
+  for (const { name, doc, flags } of MODES) {
+    page.section(`MODE: ${name.toUpperCase()}`)
+    page.text(`${doc}.`)
+    for (const flag of flags) page.entry(loadFlags(flag), loadMeaning(flag))
+  }
+  page.section("EXIT STATUS")
+  page.entry("<b>0</b>", "Done, or interrupted.")
+  page.entry(
+    "<b>1</b>",
+    "The command line makes no sense, or the broker refused what trying again cannot help.",
+  )
+  page.section("SEE ALSO")
+  page.text("<b>sluice</b>(1), <b>sluicectl</b>(1)")
+  return page.toString()
+}
+
+function loadFlags({ flags, aliases = [], argument }: FlagSpec): string {
+  const names = [...flags, ...aliases].map((flag) => `<b>${flag}</b>`).join(", ")
+  return argument === undefined ? names : `${names} <i>${argument}</i>`
+}
+
+function loadMeaning(flag: FlagSpec): string {
+  const isPlain = flag.kind === "switch" || flag.default === null
+  return isPlain ? `${flag.doc}.` : `${flag.doc}. Default: ${formatFlagDefault(flag)}.`
 }
 
 function usageOf(command: CommandSpec): string {

@@ -18,6 +18,7 @@ export interface Requirement {
 export const REQUIREMENTS: readonly Requirement[] = [
   { programs: ["chromium"], debianPackage: "chromium", suite: "browser" },
   { programs: ["openssl"], debianPackage: "openssl", suite: "wire and http, for certificates," },
+  { programs: ["curl"], debianPackage: "curl", suite: "http" },
 ]
 
 const NODE_MAJOR_MIN = 22

@@ -18,6 +18,7 @@ import { OUTPUT_HARD_BYTES } from "./output.ts"
 import type { Output } from "./output.ts"
 import type { PublishTarget } from "./publish-target.ts"
 import { writeForward, writePublish, writeSettle } from "./publish-writer.ts"
+import type { RepeatedMessage } from "./repeated-message.ts"
 
 /**
  * One channel as a program uses it. Methods that have a reply are promises and may be sent one after the
@@ -151,14 +152,31 @@ export class ClientChannel {
     body: Uint8Array,
     properties: Buffer | BasicProperties = NO_PROPERTIES,
   ): boolean {
-    const { frame } = target
-    if (frame === null)
-      throw new ClientError("usage", "the target has no exchange or no routing key of its own")
+    const frame = target.ownFrame
     this.#checkPublish()
     const encoded = Buffer.isBuffer(properties) ? properties : encodeProperties(properties)
     const { output, frameMax } = this.#owner
     writePublish(output, this.id, frame, encoded, body, frameMax)
     return this.#published()
+  }
+
+  /**
+   * Publishes the message up to `count` times. Returns how often; if that is less, or canPublish is false
+   * afterwards, wait for onDrain.
+   */
+  publishRepeated(message: RepeatedMessage, count: number): number {
+    this.#checkPublish()
+    const { output, frameMax } = this.#owner
+    let done = 0
+    while (done < count && this.canPublish) {
+      const room = Math.min(count - done, this.#window - this.unconfirmedCount)
+      const written = message.write(output, this.id, frameMax, room)
+      done += written
+      this.#confirms?.addMany(written)
+    }
+    this.publishedCount += done
+    if (!this.canPublish) this.needsDrain = true
+    return done
   }
 
   /** Publishes what came from another channel: its body, and its properties if none are given. */

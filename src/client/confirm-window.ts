@@ -23,6 +23,10 @@ export class ConfirmWindow {
     return tag
   }
 
+  addMany(count: number): void {
+    for (let i = 0; i < count; i++) this.add()
+  }
+
   /** True if `tag` was published. One that was answered before counts for nothing. */
   settle(tag: number, multiple: boolean, isAck: boolean): boolean {
     if (tag >= this.nextTag) return false

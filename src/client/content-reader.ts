@@ -26,6 +26,8 @@ const BUFFER_SIZE_MIN = 1024
 const BUFFER_KEPT_MAX = 256 << 10
 /** Class, method; the arguments follow. */
 const METHOD_ID_SIZE = 4
+/** As one integer; the weight is 0. */
+const CLASS_AND_WEIGHT = CLASS_BASIC << 16
 /** Frame header, fixed part, an empty flags word, frame end. */
 const HEADER_FRAME_SIZE_MIN = FRAME_HEADER_SIZE + CONTENT_HEADER_FIXED_SIZE + 2 + 1
 
@@ -41,11 +43,14 @@ export class ContentReader {
   #used = 0
   #bodySize = 0
   #bodyLeft = 0
-  readonly #channelId: number
+  /** The first four bytes of a header and a body frame of this channel below 16 MiB. */
+  readonly #headerStart: number
+  readonly #bodyFrameStart: number
   readonly #messageSizeMax: number
 
   constructor(channelId: number, messageSizeMax: number) {
-    this.#channelId = channelId
+    this.#headerStart = (FRAME_HEADER << 24) | (channelId << 8)
+    this.#bodyFrameStart = (FRAME_BODY << 24) | (channelId << 8)
     this.#messageSizeMax = messageSizeMax
   }
 
@@ -61,18 +66,18 @@ export class ContentReader {
     const { view } = chunk
     const header = frameEnd + 1
     if (this.#state !== IDLE || end - header < HEADER_FRAME_SIZE_MIN) return 0
+    // Type, channel and the high byte of the size in one read; another channel or a huge frame goes the long way.
+    if (view.getUint32(header) !== this.#headerStart) return 0
     const headerSize = view.getUint32(header + 3)
     const headerEnd = header + FRAME_HEADER_SIZE + headerSize
     if (
       headerEnd >= end ||
       headerSize < CONTENT_HEADER_FIXED_SIZE + 2 ||
-      view.getUint8(header) !== FRAME_HEADER ||
-      view.getUint16(header + 1) !== this.#channelId ||
       view.getUint8(headerEnd) !== FRAME_END
     )
       return 0
     const payload = header + FRAME_HEADER_SIZE
-    if (view.getUint16(payload) !== CLASS_BASIC || view.getUint32(payload + 4) !== 0) return 0
+    if (view.getUint32(payload) !== CLASS_AND_WEIGHT || view.getUint32(payload + 4) !== 0) return 0
     const bodySize = view.getUint32(payload + 8)
     let bodyStart = headerEnd
     let next = headerEnd + 1
@@ -81,8 +86,7 @@ export class ContentReader {
       const bodyEnd = bodyStart + bodySize
       if (
         bodyEnd >= end ||
-        view.getUint8(next) !== FRAME_BODY ||
-        view.getUint16(next + 1) !== this.#channelId ||
+        view.getUint32(next) !== this.#bodyFrameStart ||
         view.getUint32(next + 3) !== bodySize ||
         view.getUint8(bodyEnd) !== FRAME_END
       )

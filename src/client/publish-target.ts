@@ -44,6 +44,13 @@ export class PublishTarget {
             ),
           )
   }
+
+  /** Throws ClientError if a part of it comes from the delivery. */
+  get ownFrame(): Chunk {
+    if (this.frame === null)
+      throw new ClientError("usage", "the target has no exchange or no routing key of its own")
+    return this.frame
+  }
 }
 
 /** Exchange and routing key of the delivery. */

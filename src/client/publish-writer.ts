@@ -33,23 +33,15 @@ export function writePublish(
   body: Uint8Array,
   frameMax: number,
 ): void {
-  const methodSize = method.bytes.length
   const bodySize = body.length
-  const headSize = methodSize + FRAME_OVERHEAD + CONTENT_HEADER_FIXED_SIZE + properties.length
-  const size = headSize + (bodySize === 0 ? 0 : bodySize + FRAME_OVERHEAD)
+  const size = wholeSize(method, properties, body)
   if (size <= WHOLE_SIZE_MAX && bodySize <= frameMax - FRAME_OVERHEAD) {
     const chunk = output.reserve(size)
-    let at = writeMethod(chunk, output.used, method, channelId)
-    at = writeHeader(chunk, at, channelId, bodySize, properties.length)
-    at = writeSmall(chunk, at, properties)
-    chunk.view.setUint8(at, FRAME_END)
-    if (bodySize > 0) {
-      at = writeFrameHeader(chunk, at + 1, FRAME_BODY, channelId, bodySize)
-      chunk.view.setUint8(writeSmall(chunk, at, body), FRAME_END)
-    }
+    encodeWhole(chunk, output.used, channelId, method, properties, body)
     output.used += size
     return
   }
+  const methodSize = method.bytes.length
   output.used = writeMethod(output.reserve(methodSize), output.used, method, channelId)
   startHeader(output, channelId, bodySize, properties.length)
   output.writeBytes(properties)
@@ -61,6 +53,32 @@ export function writePublish(
     output.writeBytes(body.subarray(at, at + pieceSize))
     output.writeByte(FRAME_END)
   }
+}
+
+/** Bytes of all frames of a message whose body fits in one. */
+export function wholeSize(method: Chunk, properties: Uint8Array, body: Uint8Array): number {
+  const headSize =
+    method.bytes.length + FRAME_OVERHEAD + CONTENT_HEADER_FIXED_SIZE + properties.length
+  return headSize + (body.length === 0 ? 0 : body.length + FRAME_OVERHEAD)
+}
+
+/** Such a message in one piece. */
+export function encodeWhole(
+  chunk: Chunk,
+  start: number,
+  channelId: number,
+  method: Chunk,
+  properties: Uint8Array,
+  body: Uint8Array,
+): void {
+  const bodySize = body.length
+  let at = writeMethod(chunk, start, method, channelId)
+  at = writeHeader(chunk, at, channelId, bodySize, properties.length)
+  at = writeSmall(chunk, at, properties)
+  chunk.view.setUint8(at, FRAME_END)
+  if (bodySize === 0) return
+  at = writeFrameHeader(chunk, at + 1, FRAME_BODY, channelId, bodySize)
+  chunk.view.setUint8(writeSmall(chunk, at, body), FRAME_END)
 }
 
 /** The same for a message that comes from another connection, with other properties if given. */

@@ -142,7 +142,7 @@ function contradiction(values: FlagValues): string | null {
   return null
 }
 
-function formatDefault({ default: initial }: FlagSpec): string {
+export function formatDefault({ default: initial }: FlagSpec): string {
   if (initial === "") return "empty"
   return typeof initial === "string" || typeof initial === "number" ? String(initial) : "none"
 }

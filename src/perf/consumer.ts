@@ -69,6 +69,7 @@ export class LoadConsumer extends Role {
     }
     const isLimited = this.#limiter !== null
     await channel.consume(this.#queue, {
+      consumerTag: "c", // Every delivery carries it.
       noAck: this.#ackEvery === 0,
       arguments: settings.consumerArguments,
       onDelivery: (delivery) => {

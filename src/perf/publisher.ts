@@ -1,5 +1,6 @@
 import type { ClientChannel } from "../client/channel.ts"
 import { PublishTarget } from "../client/publish-target.ts"
+import { RepeatedMessage } from "../client/repeated-message.ts"
 import { monotonicMs } from "../util/clock.ts"
 import type { Random } from "../util/random.ts"
 import { RateLimiter } from "./rate-limiter.ts"
@@ -18,6 +19,8 @@ export class Publisher extends Role {
   readonly #targets: readonly PublishTarget[]
   readonly #bodies: readonly Buffer[]
   readonly #properties: Buffer
+  /** If all messages are the same. */
+  readonly #repeated: RepeatedMessage | null
   #published = 0
   #next = 0
   #limiter: RateLimiter | null = null
@@ -42,6 +45,10 @@ export class Publisher extends Role {
       ? Array.from({ length: RANDOM_BODIES }, () => random.bytes(settings.size))
       : [patternBody(settings.size)]
     this.#properties = Buffer.from(settings.properties)
+    this.#repeated =
+      settings.measureLatency || this.#targets.length > 1 || this.#bodies.length > 1
+        ? null
+        : new RepeatedMessage(this.#targets[0]!, this.#bodies[0]!, this.#properties)
   }
 
   protected async prepare(channel: ClientChannel): Promise<void> {
@@ -104,20 +111,29 @@ export class Publisher extends Role {
     const targets = this.#targets
     const bodies = this.#bodies
     const properties = this.#properties
+    if (this.#repeated !== null) {
+      this.#account(channel.publishRepeated(this.#repeated, count))
+      return channel.canPublish
+    }
     const isTimed = this.context.settings.measureLatency
+    const first = this.#published
     let goesOn = true
     let left = count
     while (goesOn && left > 0) {
-      const body = bodies[bodies.length === 1 ? 0 : this.#published % bodies.length]!
+      const body = bodies[bodies.length === 1 ? 0 : (first + count - left) % bodies.length]!
       if (isTimed) body.writeDoubleLE(monotonicMs(), 0)
       goesOn = channel.publish(targets[this.#next]!, body, properties)
       if (targets.length > 1) this.#next = (this.#next + 1) % targets.length
       left--
-      this.#published++
     }
-    this.#limiter?.take(count - left)
-    this.context.counters[this.place] = this.#published
+    this.#account(count - left)
     return goesOn
+  }
+
+  #account(count: number): void {
+    this.#published += count
+    this.#limiter?.take(count)
+    this.context.counters[this.place] = this.#published
   }
 
   async #workInTransactions(channel: ClientChannel, size: number): Promise<void> {

@@ -11,6 +11,7 @@ import { GroupCommit } from "../../src/storage/group-commit.ts"
 import { MemoryDisk } from "../../src/storage/memory-disk.ts"
 import { OpenFiles } from "../../src/storage/open-files.ts"
 import { silentLogger } from "../../src/util/logger.ts"
+import { cpuMs } from "../support/cpu-time.ts"
 import { DEAD, FaultyDisk } from "../support/faulty-disk.ts"
 import { chooseSeed, createRandom } from "../support/seed.ts"
 
@@ -139,9 +140,9 @@ describe("appending", () => {
     const { log } = start(disk)
     for (let i = 0; i < 100_000; i++) log.append(frame(`queue-${String(i)}`))
     log.write()
-    const started = performance.now()
+    const started = cpuMs()
     const { report } = start(disk)
-    const elapsed = performance.now() - started
+    const elapsed = cpuMs() - started
     assert.equal(report.frames, 100_000)
     assert.ok(elapsed < 300, `${elapsed.toFixed(0)} ms`)
   })

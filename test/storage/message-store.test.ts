@@ -4,6 +4,7 @@ import { checkStore } from "../../src/storage/check.ts"
 import { MemoryDisk } from "../../src/storage/memory-disk.ts"
 import { removeDeletedStores } from "../../src/storage/store-deletion.ts"
 import { BUFFER_SIZE_MAX } from "../../src/util/buffer-pool.ts"
+import { cpuMs } from "../support/cpu-time.ts"
 import { FaultyDisk } from "../support/faulty-disk.ts"
 import { ack, requeue, StoreBed, STORE_DIRECTORY } from "../support/store-bed.ts"
 import type { Taken } from "../support/store-bed.ts"
@@ -153,9 +154,9 @@ test("100,000 requeued messages come out in their order, in any order they came 
   bed.turn()
   const taken: Taken[] = []
   for (let i = 0; i < count; i++) taken.push(bed.take(store)!)
-  const startMs = performance.now()
+  const startMs = cpuMs()
   for (let i = 0; i < count; i++) requeue(store, taken[(i * 7919) % count]!)
-  const elapsedMs = performance.now() - startMs
+  const elapsedMs = cpuMs() - startMs
   assert.ok(elapsedMs < 1000, `${elapsedMs.toFixed(0)} ms`)
   for (let i = 0; i < count; i++) {
     const again = bed.take(store)!

@@ -152,6 +152,8 @@ export function brokerArguments(options: BrokerProcessOptions): string[] {
     String(options.port ?? 0),
     "--http-port",
     "off",
+    "--metrics-http-port",
+    "off",
     ...(options.flags ?? []),
   ]
 }

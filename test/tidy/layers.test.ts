@@ -20,10 +20,23 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   perf: ["util", "config", "amqp", "client"],
   cli: ["util", "config", "auth", "storage", "amqp", "broker"],
   net: ["util", "config"],
-  http: ["util", "config", "amqp", "auth", "broker", "net"],
+  links: ["util", "amqp", "auth", "broker", "client"],
+  http: ["util", "config", "amqp", "auth", "broker", "net", "links"],
   ui: [],
-  server: ["util", "config", "amqp", "storage", "auth", "broker", "session", "net", "http"],
-  bin: ["config", "server", "perf", "cli"],
+  server: [
+    "util",
+    "config",
+    "amqp",
+    "storage",
+    "auth",
+    "broker",
+    "session",
+    "client",
+    "links",
+    "net",
+    "http",
+  ],
+  bin: ["util", "config", "server", "perf", "cli"],
 }
 
 interface Door {
@@ -43,12 +56,14 @@ const DOORS: readonly Door[] = [
   {
     what: "the disk",
     pattern: /["']node:fs(?:\/promises)?["']/,
-    allowed: /^src\/(?:storage\/(?:node-disk|lock-file)\.ts|server\/(?:ui-assets|file-descriptors)\.ts|net\/(?:unix-path|key-log)\.ts|config\/.*|client\/tls-files\.ts|cli\/files\.ts|bin\/.*)$/,
+    allowed:
+      /^src\/(?:storage\/(?:node-disk|lock-file)\.ts|server\/(?:ui-assets|file-descriptors)\.ts|net\/(?:unix-path|key-log)\.ts|config\/.*|client\/tls-files\.ts|cli\/files\.ts|bin\/.*)$/,
   },
   {
     what: "the network",
     pattern: /^(?!import type).*["']node:(?:net|tls|dgram|http|https|http2)["']/m,
-    allowed: /^src\/(?:net\/.*|client\/socket-dialer\.ts|cli\/transport\.ts)$/,
+    allowed:
+      /^src\/(?:net\/.*|client\/socket-dialer\.ts|links\/shovel\/http-sender\.ts|cli\/transport\.ts)$/,
   },
 ]
 

@@ -28,7 +28,8 @@ export interface ChartProps {
   readonly height?: number
 }
 
-export function Chart(props: ChartProps): JSX.Element {
+export function Chart(given: ChartProps): JSX.Element {
+  const props = atLeastTwo(given)
   const { title, lines, isStacked = false, height = 170 } = props
   const box = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | null>(null)
@@ -55,6 +56,17 @@ export function Chart(props: ChartProps): JSX.Element {
   return (
     <div class="chart" role="img" aria-label={`Chart: ${title}. ${summary(props)}`} ref={box} />
   )
+}
+
+/** For a single time uPlot would draw a whole day. */
+function atLeastTwo(props: ChartProps): ChartProps {
+  const [only] = props.times
+  if (props.times.length !== 1 || only === undefined) return props
+  return {
+    ...props,
+    times: [only - WINDOW_SECONDS, only],
+    lines: props.lines.map((line) => ({ ...line, values: [null, ...line.values] })),
+  }
 }
 
 function summary({ lines, format }: ChartProps): string {

@@ -29,6 +29,9 @@ interface Loaded<Row> {
   readonly refresh: () => void
 }
 
+/** So many rows are seen at a glance. */
+const SHORT = 10
+
 export function DataTable<Row>(props: DataTableProps<Row>): JSX.Element {
   const [state, setState] = useTableState(props)
   const loaded = useRows(props, state)
@@ -46,16 +49,19 @@ export function DataTable<Row>(props: DataTableProps<Row>): JSX.Element {
     if (isOutOfRange && state.page > 1) setState({ ...state, page: 1 })
   }, [isOutOfRange])
   const isFiltered = state.name !== "" || state.preset !== ""
+  const isShort = props.isCompact === true && !isFiltered && (page?.total_count ?? 0) <= SHORT
   return (
     <div class={`table-block ${loaded.isLoading ? "is-loading" : ""}`}>
-      <TableToolbar
-        {...props}
-        state={state}
-        setState={setState}
-        page={page}
-        hidden={hidden}
-        selected={selected}
-      />
+      {!isShort && (
+        <TableToolbar
+          {...props}
+          state={state}
+          setState={setState}
+          page={page}
+          hidden={hidden}
+          selected={selected}
+        />
+      )}
       {error !== null && !isOutOfRange && <ErrorBanner error={error} retry={loaded.refresh} />}
       {page === null && error === null && <Loading lines={6} />}
       {page !== null && page.items.length > 0 && (
@@ -83,7 +89,7 @@ export function DataTable<Row>(props: DataTableProps<Row>): JSX.Element {
         ) : (
           <Empty title={props.empty.title}>{props.empty.text}</Empty>
         ))}
-      {page !== null && (
+      {page !== null && !isShort && (
         <TablePager state={state} setState={setState} page={page} noun={props.noun} />
       )}
     </div>

@@ -36,6 +36,7 @@ const PATHS = {
   down: "M6 9l6 6 6-6",
   sidebar: "M4 5h16v14H4zM10 5v14",
   plus: "M12 5v14M5 12h14",
+  minus: "M5 12h14",
   trash: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13M10 11v6M14 11v6",
   pause: "M8 5v14M16 5v14",
   play: "M7 5l12 7-12 7z",

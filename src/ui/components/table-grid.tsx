@@ -178,8 +178,12 @@ function TableRow<Row>(
           />
         </td>
       )}
-      {columns.map(({ id, label, isNumber = false, cell }) => (
-        <td key={id} class={isNumber ? "is-number" : ""} data-label={label}>
+      {columns.map(({ id, label, isNumber = false, isWide = false, cell }) => (
+        <td
+          key={id}
+          class={`${isNumber ? "is-number" : ""} ${isWide ? "is-wide" : ""}`}
+          data-label={label}
+        >
           {cell(row)}
         </td>
       ))}

@@ -115,18 +115,20 @@ function ColumnChooser<Row>({
         <Icon name="columns" /> <span class="wide-only">Columns</span>
       </summary>
       <div class="menu-list">
-        {columns.map(({ id, label, isOptional = false }) => (
-          <label key={id}>
-            <input
-              type="checkbox"
-              checked={!(hidden.value[id] ?? isOptional)}
-              onChange={(event) => {
-                hidden.value = { ...hidden.value, [id]: !event.currentTarget.checked }
-              }}
-            />
-            {label}
-          </label>
-        ))}
+        {columns
+          .filter(({ label }) => label !== "")
+          .map(({ id, label, isOptional = false }) => (
+            <label key={id}>
+              <input
+                type="checkbox"
+                checked={!(hidden.value[id] ?? isOptional)}
+                onChange={(event) => {
+                  hidden.value = { ...hidden.value, [id]: !event.currentTarget.checked }
+                }}
+              />
+              {label}
+            </label>
+          ))}
       </div>
     </details>
   )

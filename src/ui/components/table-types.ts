@@ -20,6 +20,8 @@ export interface Column<Row> {
   readonly isOptional?: boolean
   /** CSS width, such as `8rem`. */
   readonly width?: string
+  /** On a phone it has a line of its own. */
+  readonly isWide?: boolean
   readonly cell: (row: Row) => ComponentChildren
 }
 
@@ -60,6 +62,8 @@ export interface DataTableProps<Row> {
   /** What the search looks in, as placeholder. */
   readonly searchLabel?: string
   readonly toolbar?: ComponentChildren
+  /** Without search and pages while there are only a few rows: for tables beside others on a page. */
+  readonly isCompact?: boolean
   readonly empty: { readonly title: string; readonly text?: ComponentChildren }
 }
 

@@ -20,10 +20,15 @@ const TYPES = [
   ["quorum", "Quorum: as classic, for clients that ask for it"],
 ] as const
 
-export function AddQueue({ onClose }: { onClose: () => void }): JSX.Element {
+export interface AddQueueProps {
+  readonly type?: string
+  readonly onClose: () => void
+}
+
+export function AddQueue({ type: initialType = "classic", onClose }: AddQueueProps): JSX.Element {
   const vhost = useSignal(defaultVhost.value)
   const name = useSignal("")
-  const type = useSignal("classic")
+  const type = useSignal(initialType)
   const isDurable = useSignal(true)
   const isAutoDelete = useSignal(false)
   const args = useSignal<readonly ArgumentRow[]>([])

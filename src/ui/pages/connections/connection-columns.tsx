@@ -1,0 +1,140 @@
+import type { ComponentChildren, JSX } from "preact"
+import { Badge, State } from "../../components/basics.tsx"
+import type { Column } from "../../components/data-table.tsx"
+import { nowMs } from "../../core/clock.ts"
+import {
+  formatAge,
+  formatByteRate,
+  formatBytes,
+  formatDate,
+  formatNumber,
+} from "../../lib/format.ts"
+import { clientOf, connectionHref, peerOf, textOf } from "./types.ts"
+import type { ConnectionRow } from "./types.ts"
+
+/** The columns of the list of connections. */
+export function zeroOr(value: number, text: string): ComponentChildren {
+  return value === 0 ? <span class="zero">{text}</span> : text
+}
+
+/** Of a connection or channel: running is quiet, the rest is worth a look. */
+export function ConnectionState({ state }: { state: string }): JSX.Element {
+  const tone = state === "running" ? "ok" : state === "closing" ? "neutral" : "warn"
+  return <State tone={tone}>{state}</State>
+}
+
+const IDENTITY: readonly Column<ConnectionRow>[] = [
+  {
+    id: "name",
+    label: "Name",
+    cell: (row) => (
+      <a href={connectionHref(row)} title={row.name}>
+        {peerOf(row.name)}
+      </a>
+    ),
+  },
+  {
+    id: "user_provided_name",
+    label: "Client name",
+    help: "How the client named itself: connection_name of its properties",
+    cell: ({ user_provided_name: own }) => own !== null && <span title={own}>{own}</span>,
+  },
+  { id: "vhost", label: "Virtual host", cell: ({ vhost }) => vhost },
+  { id: "user", label: "User", cell: ({ user }) => user },
+  { id: "state", label: "State", cell: ({ state }) => <ConnectionState state={state} /> },
+]
+
+const TRAFFIC: readonly Column<ConnectionRow>[] = [
+  {
+    id: "channels",
+    label: "Channels",
+    isNumber: true,
+    cell: ({ channels }) => zeroOr(channels, formatNumber(channels)),
+  },
+  {
+    id: "recv_oct_details.rate",
+    label: "Receives",
+    help: "Bytes per second from the client",
+    isNumber: true,
+    cell: ({ recv_oct_details: rate }) => zeroOr(rate?.rate ?? 0, formatByteRate(rate?.rate ?? 0)),
+  },
+  {
+    id: "send_oct_details.rate",
+    label: "Sends",
+    help: "Bytes per second to the client",
+    isNumber: true,
+    cell: ({ send_oct_details: rate }) => zeroOr(rate?.rate ?? 0, formatByteRate(rate?.rate ?? 0)),
+  },
+  {
+    id: "recv_oct",
+    label: "Received",
+    isNumber: true,
+    isOptional: true,
+    cell: ({ recv_oct: bytes }) => formatBytes(bytes),
+  },
+  {
+    id: "send_oct",
+    label: "Sent",
+    isNumber: true,
+    isOptional: true,
+    cell: ({ send_oct: bytes }) => formatBytes(bytes),
+  },
+]
+
+const TERMS: readonly Column<ConnectionRow>[] = [
+  {
+    id: "ssl",
+    label: "TLS",
+    cell: (row) =>
+      row.ssl ? (
+        <Badge tone="ok" title={row.cipher ?? "Encrypted"}>
+          {row.tls_version ?? "TLS"}
+        </Badge>
+      ) : (
+        <span class="zero">no</span>
+      ),
+  },
+  { id: "cipher", label: "Cipher", isOptional: true, cell: ({ cipher }) => cipher ?? "" },
+  { id: "protocol", label: "Protocol", isOptional: true, cell: ({ protocol }) => protocol },
+  { id: "auth_mechanism", label: "Login by", isOptional: true, cell: (row) => row.auth_mechanism },
+  {
+    id: "channel_max",
+    label: "Channel max",
+    isNumber: true,
+    isOptional: true,
+    cell: (row) => formatNumber(row.channel_max),
+  },
+  {
+    id: "frame_max",
+    label: "Frame max",
+    isNumber: true,
+    isOptional: true,
+    cell: (row) => formatBytes(row.frame_max),
+  },
+  {
+    id: "timeout",
+    label: "Heartbeat",
+    isNumber: true,
+    isOptional: true,
+    cell: ({ timeout }) => (timeout === 0 ? "off" : `${String(timeout)} s`),
+  },
+  { id: "client_properties.product", label: "Client", cell: (row) => clientOf(row) },
+  {
+    id: "client_properties.platform",
+    label: "Platform",
+    isOptional: true,
+    cell: (row) => textOf(row.client_properties["platform"] ?? ""),
+  },
+  {
+    id: "connected_at",
+    label: "Opened",
+    isNumber: true,
+    cell: ({ connected_at: at }) => <span title={formatDate(at)}>{formatAge(at, nowMs())}</span>,
+  },
+]
+
+export const CONNECTION_COLUMNS: readonly Column<ConnectionRow>[] = [
+  ...IDENTITY,
+  ...TRAFFIC,
+  ...TERMS,
+]

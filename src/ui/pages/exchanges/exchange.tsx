@@ -1,0 +1,181 @@
+import type { JSX } from "preact"
+import {
+  Badge,
+  Button,
+  Empty,
+  ErrorBanner,
+  KeyValues,
+  Loading,
+  Page,
+  Panel,
+  Tabs,
+} from "../../components/basics.tsx"
+import type { KeyValueItem } from "../../components/basics.tsx"
+import { RateChart } from "../../components/rate-chart.tsx"
+import { ApiError } from "../../core/api.ts"
+import { location, navigate, setQuery } from "../../core/router.ts"
+import { usePoll } from "../../core/use-poll.ts"
+import { formatNumber, formatRate } from "../../lib/format.ts"
+import { apiPath, href } from "../../lib/route.ts"
+import type { Params } from "../../lib/route.ts"
+import { textOf } from "../connections/types.ts"
+import { BindingsFrom, BindingsTo } from "./bindings.tsx"
+import { deleteExchanges } from "./exchange-actions.tsx"
+import { ExchangeFeatures, Policies } from "./exchange-columns.tsx"
+import { PublishForm } from "./publish-form.tsx"
+import { addressName, exchangeHref, isPredeclared, shownName, typeName } from "./types.ts"
+import type { ExchangeRow } from "./types.ts"
+
+/** One exchange: rates, bindings, and a form to publish to it. */
+export function Exchange({ params }: { readonly params: Params }): JSX.Element {
+  const { vhost = "", name = "" } = params
+  const poll = usePoll<ExchangeRow>(apiPath`exchanges/${vhost}/${name}`)
+  const { data, error, receivedMs } = poll.state.value
+  const isGone = error instanceof ApiError && error.status === 404
+  return (
+    <Page
+      title={shownName(name)}
+      about={`Virtual host ${vhost}`}
+      parent={{ label: "Exchanges", href: "#/exchanges" }}
+      badges={data !== null && !isGone && <ExchangeFeatures exchange={data} />}
+      actions={data !== null && !isGone && <Actions exchange={data} />}
+    >
+      {isGone && (
+        <Empty icon="split" title="There is no such exchange">
+          It may have been deleted. <a href="#/exchanges">All exchanges</a>
+        </Empty>
+      )}
+      {error !== null && !isGone && <ErrorBanner error={error} retry={() => poll.refresh()} />}
+      {data === null && error === null && <Loading lines={8} />}
+      {data !== null && !isGone && <Parts exchange={data} receivedMs={receivedMs} />}
+    </Page>
+  )
+}
+
+function Actions({ exchange }: { exchange: ExchangeRow }): JSX.Element {
+  const remove = async (): Promise<void> => {
+    if (await deleteExchanges([exchange])) navigate(href(["exchanges"]))
+  }
+  return (
+    <>
+      <Button
+        icon="graph"
+        onClick={() =>
+          navigate(
+            href(["topology"], { vhost: exchange.vhost, exchange: addressName(exchange.name) }),
+          )
+        }
+      >
+        Test routing
+      </Button>
+      {!isPredeclared(exchange.name) && (
+        <Button kind="danger" icon="trash" onClick={() => void remove()}>
+          Delete
+        </Button>
+      )}
+    </>
+  )
+}
+
+function Parts({
+  exchange,
+  receivedMs,
+}: {
+  exchange: ExchangeRow
+  receivedMs: number
+}): JSX.Element {
+  const tab = location.value.query["tab"] ?? "bindings"
+  return (
+    <>
+      <div class="columns">
+        <Panel title="Message rates">
+          <RateChart
+            title="Message rates"
+            stats={exchange.message_stats}
+            lines={[
+              ["publish_in", "In", 1],
+              ["publish_out", "Out", 2],
+              ["unroutable", "Unroutable", 6],
+            ]}
+            receivedMs={receivedMs}
+            format={formatRate}
+          />
+        </Panel>
+        <Panel title="Details">
+          <KeyValues items={detailsOf(exchange)} />
+        </Panel>
+      </div>
+      <Tabs
+        label="Parts of the exchange"
+        tabs={[
+          { id: "bindings", label: "Bindings" },
+          { id: "sources", label: "Sources" },
+          { id: "publish", label: "Publish" },
+        ]}
+        active={tab}
+        onSelect={(id) => setQuery({ tab: id === "bindings" ? "" : id })}
+      />
+      {tab === "publish" && (
+        <Panel title="Publish a message">
+          {exchange.internal ? (
+            <p class="muted">Clients cannot publish to an internal exchange.</p>
+          ) : (
+            <PublishForm exchange={exchange} />
+          )}
+        </Panel>
+      )}
+      {tab === "sources" && (
+        <Panel title="Bindings to this exchange" isFlush>
+          <BindingsTo exchange={exchange} />
+        </Panel>
+      )}
+      {tab === "bindings" && (
+        <Panel title="Bindings from this exchange" isFlush={exchange.name !== ""}>
+          <BindingsFrom exchange={exchange} />
+        </Panel>
+      )}
+    </>
+  )
+}
+
+function detailsOf(exchange: ExchangeRow): KeyValueItem[] {
+  const { type, message_stats: stats, effective_policy_definition: policy } = exchange
+  const alternate =
+    exchange.arguments["x-alternate-exchange"] ??
+    exchange.arguments["alternate-exchange"] ??
+    policy["alternate-exchange"]
+  const count = (name: string): string => {
+    const value = stats[name]
+    return typeof value === "number" ? formatNumber(value) : "–"
+  }
+  return [
+    ["Type", `${typeName(type)} (${type})`],
+    ["Durable", exchange.durable ? "yes" : "no, it goes with a restart"],
+    ["Auto-delete", exchange.auto_delete ? "yes, with its last binding" : "no"],
+    ["Internal", exchange.internal ? "yes" : "no"],
+    [
+      "Alternate exchange",
+      typeof alternate === "string" ? (
+        <a href={exchangeHref({ vhost: exchange.vhost, name: alternate })}>{alternate}</a>
+      ) : null,
+      "Gets what no binding matches",
+    ],
+    [
+      "Policy",
+      exchange.policy === null && exchange.operator_policy === null ? null : (
+        <Policies exchange={exchange} />
+      ),
+    ],
+    ["In, out", `${count("publish_in")}, ${count("publish_out")}`, "Messages since the start"],
+    ["Unroutable", count("unroutable")],
+    ...Object.entries(exchange.arguments)
+      .filter(([name]) => !name.endsWith("alternate-exchange"))
+      .map(([name, value]): KeyValueItem => [name, <span class="mono">{textOf(value)}</span>]),
+    ...Object.entries(policy).map(([name, value]): KeyValueItem => [
+      name,
+      <>
+        {textOf(value)} <Badge tone="accent">policy</Badge>
+      </>,
+    ]),
+  ]
+}
