@@ -38,13 +38,11 @@ interface DemoPicture {
 /** What docs/ui.md and README.md show. */
 const DEMO_PICTURES: readonly DemoPicture[] = [
   { file: "overview", path: "/", theme: "light", width: 1280, height: 860 },
-  { file: "overview-dark", path: "/", theme: "dark", width: 1280, height: 860 },
   { file: "queues", path: "/queues", theme: "light", width: 1280, height: 640 },
   { file: "queue", path: "/queues/shop/orders.new", theme: "light", width: 1280, height: 860 },
   { file: "topology", path: "/topology?vhost=shop", theme: "dark", width: 1280, height: 760 },
   { file: "node", path: "/nodes", theme: "dark", width: 1280, height: 860 },
-  { file: "shovels", path: "/shovels", theme: "light", width: 1280, height: 420 },
-  { file: "logs", path: "/logs", theme: "dark", width: 1280, height: 640 },
+  { file: "logs", path: "/logs", theme: "dark", width: 1280, height: 560 },
   { file: "phone", path: "/queues", theme: "light", width: 390, height: 780 },
 ]
 
