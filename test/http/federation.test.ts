@@ -49,7 +49,10 @@ httpTest("links are listed with both products' fields, and restarted", async (ht
   }
   await eventually(async () => {
     const states = (await rows("/api/federation-links")).map(({ status }) => String(status))
-    assert.deepEqual(states.toSorted((x, y) => (x < y ? -1 : 1)), ["error", "error", "running", "running"])
+    assert.deepEqual(
+      states.toSorted((x, y) => (x < y ? -1 : 1)),
+      ["error", "error", "running", "running"],
+    )
   })
   const up = (await rows("/api/federation-links/%2f")).filter(({ upstream }) => upstream === "up")
   const exchange = up.find(({ type }) => type === "exchange")
