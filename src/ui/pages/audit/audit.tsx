@@ -151,7 +151,7 @@ function Row({ row }: { row: AuditRow }): JSX.Element {
       <td data-label="Who" class="is-wide">
         {row.user} <span class="muted">{row.peer}</span>
       </td>
-      <td data-label="Action" class="is-wide">
+      <td data-label="Action" class="is-wide audit-details">
         <code title={row.action}>{row.action.replace("/api/", "")}</code>
       </td>
       <td data-label="Object" class="is-wide" title={where}>
