@@ -1,12 +1,22 @@
-import type { JSX } from "preact"
-import { useEffect, useRef } from "preact/hooks"
-import uPlot from "uplot"
-import { theme } from "../core/theme.ts"
+import type { Signal } from "@preact/signals"
+import { useSignal } from "@preact/signals"
+import type { JSX, RefObject } from "preact"
+import { useLayoutEffect, useRef } from "preact/hooks"
+import {
+  areaPath,
+  linePath,
+  nearest,
+  stack,
+  timeTicks,
+  timeWindow,
+  valueRange,
+  valueTicks,
+} from "../lib/chart-scale.ts"
 import { formatTime } from "../lib/format.ts"
 
 /**
- * Lines or stacked areas over time. Values are `null` where there is a gap. The legend shows the values below
- * the pointer, else the latest, and a click on a name hides its line.
+ * Lines or stacked areas over time, as SVG. Values are `null` where there is a gap. The legend shows the values
+ * below the pointer, else the latest, and a click on a name hides its line.
  */
 export interface Line {
   readonly label: string
@@ -23,136 +33,201 @@ export interface ChartProps {
   readonly lines: readonly Line[]
   readonly format: (value: number | null) => string
   readonly isStacked?: boolean
-  /** The values are bytes: the axis has steps of 1024. */
+  /** The values are bytes: the axis has steps of powers of two. */
   readonly isBytes?: boolean
   readonly height?: number
 }
 
-export function Chart(given: ChartProps): JSX.Element {
-  const props = atLeastTwo(given)
-  const { title, lines, isStacked = false, height = 170 } = props
+export function Chart(props: ChartProps): JSX.Element {
+  const { title, lines, times, format, height = 170 } = props
   const box = useRef<HTMLDivElement>(null)
-  const plot = useRef<uPlot | null>(null)
-  const latest = useRef(props)
-  latest.current = props
-  const shape = `${lines.map(({ label, color }) => `${label}:${String(color)}`).join()} ${String(isStacked)} ${theme.value}`
-  useEffect(() => {
-    const element = box.current
-    if (element === null) return undefined
-    const width = (): number => Math.max(200, element.clientWidth)
-    const made = new uPlot(optionsOf(latest, width(), height), dataOf(latest.current), element)
-    plot.current = made
-    const observer = new ResizeObserver(() => made.setSize({ width: width(), height }))
-    observer.observe(element)
-    return () => {
-      observer.disconnect()
-      made.destroy()
-      plot.current = null
-    }
-  }, [shape, height])
-  useEffect(() => {
-    plot.current?.setData(dataOf(props))
-  }, [props.times, lines])
-  return (
-    <div class="chart" role="img" aria-label={`Chart: ${title}. ${summary(props)}`} ref={box} />
-  )
-}
-
-/** For a single time uPlot would draw a whole day. */
-function atLeastTwo(props: ChartProps): ChartProps {
-  const [only] = props.times
-  if (props.times.length !== 1 || only === undefined) return props
-  return {
-    ...props,
-    times: [only - WINDOW_SECONDS, only],
-    lines: props.lines.map((line) => ({ ...line, values: [null, ...line.values] })),
-  }
-}
-
-function summary({ lines, format }: ChartProps): string {
-  return lines.map(({ label, values }) => `${label} ${format(values.at(-1) ?? null)}`).join(", ")
-}
-
-/** Stacked areas are lines over the sum of what is below. */
-function dataOf({ times, lines, isStacked = false }: ChartProps): uPlot.AlignedData {
-  const sums = times.map(() => 0)
-  const series = lines.map(({ values }) =>
-    isStacked
-      ? times.map((_, i) => {
-          const value = values[i] ?? null
-          if (value === null) return null
-          sums[i] = (sums[i] ?? 0) + value
-          return sums[i] ?? null
-        })
-      : [...values],
-  )
-  return [[...times], ...series]
-}
-
-const WINDOW_SECONDS = 600
-const BYTE_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power)
-
-/** Always ten minutes, so that a young chart does not stretch what it has. */
-function timeRange(_: uPlot, min: number | null, max: number | null): uPlot.Range.MinMax {
-  if (min === null || max === null) return [0, WINDOW_SECONDS]
-  return [Math.min(min, max - WINDOW_SECONDS), max]
-}
-
-function optionsOf(latest: { current: ChartProps }, width: number, height: number): uPlot.Options {
-  const style = getComputedStyle(document.documentElement)
-  const color = (name: string): string => style.getPropertyValue(name).trim()
-  const { lines, isStacked = false, isBytes = false } = latest.current
-  const font = `11px ${color("--font")}`
-  const axis = {
-    stroke: color("--muted"),
-    font,
-    grid: { stroke: color("--grid"), width: 1 },
-    ticks: { show: false },
-  }
-  return {
+  const width = useWidth(box)
+  const pointer = useSignal<number | null>(null)
+  const hidden = useSignal<ReadonlySet<string>>(new Set())
+  const plot = planOf(
+    { ...props, lines: lines.filter(({ label }) => !hidden.value.has(label)) },
     width,
     height,
-    padding: [8, 8, 0, 0],
-    cursor: { points: { size: 6 }, drag: { x: false, y: false } },
-    legend: { live: true },
-    scales: {
-      x: { range: timeRange },
-      y: { range: (_, min, max) => [Math.min(0, min), max > 0 ? max * 1.08 : 1] },
-    },
-    axes: [
-      {
-        ...axis,
-        space: 70,
-        size: 24,
-        values: (_, splits) => splits.map((at) => formatTime(at * 1000).slice(0, 5)),
-      },
-      {
-        ...axis,
-        ...(isBytes && { incrs: BYTE_STEPS }),
-        space: 32,
-        size: isBytes ? 72 : 58,
-        values: (_, splits) => splits.map((value) => latest.current.format(value)),
-      },
-    ],
-    series: [
-      { label: "Time", value: (_, at) => formatTime(at === null ? null : at * 1000) },
-      ...lines.map((line, index): uPlot.Series => {
-        const stroke = color(`--chart-${String(line.color)}`)
-        return {
-          label: line.label,
-          stroke,
-          width: 1.5,
-          points: { show: false },
-          ...(isStacked && { fill: `${stroke}40` }),
-          value: (_, __, ___, at) => valueText(latest.current, index, at),
-        }
-      }),
-    ],
-  }
+  )
+  const at = pointer.value === null ? null : nearest(plot.xs, pointer.value)
+  return (
+    <div class="chart" ref={box}>
+      <svg
+        role="img"
+        aria-label={`Chart: ${title}. ${lines.map((line) => `${line.label} ${valueText(line, null, format)}`).join(", ")}`}
+        height={height}
+        onPointerMove={(event) => {
+          pointer.value = event.clientX - event.currentTarget.getBoundingClientRect().left
+        }}
+        onPointerLeave={() => {
+          pointer.value = null
+        }}
+      >
+        <Axes plot={plot} />
+        <Lines plot={plot} at={at} />
+      </svg>
+      <ul class="chart-legend" aria-label={`Lines of ${title}`}>
+        {lines.map((line) => (
+          <LegendEntry key={line.label} line={line} hidden={hidden}>
+            {valueText(line, at, format)}
+          </LegendEntry>
+        ))}
+        {at !== null && <li class="muted">{formatTime((times[at] ?? 0) * 1000)}</li>}
+      </ul>
+    </div>
+  )
 }
 
 /** Of the line itself, also where it is drawn on top of others; without a pointer the latest. */
-function valueText({ lines, format }: ChartProps, index: number, at: number | null): string {
-  const values = lines[index]?.values ?? []
+function valueText({ values }: Line, at: number | null, format: ChartProps["format"]): string {
   return format((at === null ? values.at(-1) : values[at]) ?? null)
+}
+
+function useWidth(box: RefObject<HTMLDivElement | null>): number {
+  const width = useSignal(0)
+  useLayoutEffect(() => {
+    const element = box.current
+    if (element === null) return undefined
+    const measure = (): void => {
+      width.value = Math.max(200, element.clientWidth)
+    }
+    measure()
+    const observer = new ResizeObserver(measure)
+    observer.observe(element)
+    return () => observer.disconnect()
+  }, [])
+  return width.value
+}
+
+interface Tick {
+  readonly at: number
+  readonly label: string
+}
+
+/** What is drawn, in pixels. */
+interface Plot {
+  readonly left: number
+  readonly right: number
+  readonly bottom: number
+  readonly xs: readonly number[]
+  readonly times: readonly Tick[]
+  readonly values: readonly Tick[]
+  readonly lines: readonly {
+    readonly label: string
+    readonly color: string
+    readonly ys: readonly (number | null)[]
+    readonly area: string
+  }[]
+}
+
+const TOP = 8
+const RIGHT = 8
+const TIMES_HEIGHT = 24
+
+function planOf(props: ChartProps, width: number, height: number): Plot {
+  const { times, lines, format, isStacked = false, isBytes = false } = props
+  const left = isBytes ? 72 : 58
+  const right = Math.max(left + 1, width - RIGHT)
+  const bottom = height - TIMES_HEIGHT
+  const [from, to] = timeWindow(times)
+  const x = (time: number): number => left + ((time - from) / (to - from)) * (right - left)
+  const layers = isStacked
+    ? stack(lines.map(({ values }) => values))
+    : lines.map(({ values }) => ({ above: values, below: [] }))
+  const [low, high] = valueRange(layers.map(({ above }) => above))
+  const y = (value: number): number => bottom - ((value - low) / (high - low)) * (bottom - TOP)
+  const toY = (value: number | null): number | null => (value === null ? null : y(value))
+  const xs = times.map(x)
+  return {
+    left,
+    right,
+    bottom,
+    xs,
+    // Without a sample there is no time that could be shown.
+    times: (times.length === 0 ? [] : timeTicks(from, to, (right - left) / 70)).map((time) => ({
+      at: x(time),
+      label: formatTime(time * 1000).slice(0, 5),
+    })),
+    values: valueTicks(low, high, (bottom - TOP) / 32, isBytes).map((value) => ({
+      at: y(value),
+      label: format(value),
+    })),
+    lines: lines.map(({ label, color }, index) => {
+      const { above = [], below = [] } = layers[index] ?? {}
+      const ys = above.map(toY)
+      const area = isStacked ? areaPath(xs, ys, below.map(toY)) : ""
+      return { label, color: `var(--chart-${String(color)})`, ys, area }
+    }),
+  }
+}
+
+function Axes({ plot }: { plot: Plot }): JSX.Element {
+  const { left, right, bottom, times, values } = plot
+  return (
+    <g class="chart-axes" aria-hidden="true">
+      {values.map(({ at, label }) => (
+        <g key={at}>
+          <path d={`M${String(left)} ${String(Math.round(at))}H${String(right)}`} />
+          <text x={left - 8} y={at + 4} text-anchor="end">
+            {label}
+          </text>
+        </g>
+      ))}
+      {times.map(({ at, label }) => (
+        <g key={label}>
+          <path d={`M${String(Math.round(at))} ${String(TOP)}V${String(bottom)}`} />
+          <text x={at} y={bottom + 17} text-anchor="middle">
+            {label}
+          </text>
+        </g>
+      ))}
+    </g>
+  )
+}
+
+function Lines({ plot, at }: { plot: Plot; at: number | null }): JSX.Element {
+  const { xs, lines, bottom } = plot
+  const x = at === null ? undefined : xs[at]
+  return (
+    <g class="chart-lines">
+      {lines.map(({ label, color, ys, area }) => (
+        <g key={label} style={{ stroke: color, fill: color }}>
+          <path class="chart-area" d={area} />
+          <path class="chart-line" d={linePath(xs, ys)} />
+        </g>
+      ))}
+      {x !== undefined && (
+        <path class="chart-pointer" d={`M${String(x)} ${String(TOP)}V${String(bottom)}`} />
+      )}
+      {lines.map(({ label, color, ys }) => {
+        const y = at === null ? null : (ys[at] ?? null)
+        return y === null ? null : (
+          <circle key={label} cx={x} cy={y} r={3.5} style={{ fill: color }} />
+        )
+      })}
+    </g>
+  )
+}
+
+interface LegendEntryProps {
+  readonly line: Line
+  readonly hidden: Signal<ReadonlySet<string>>
+  readonly children: string
+}
+
+function LegendEntry({ line, hidden, children }: LegendEntryProps): JSX.Element {
+  const { label, color } = line
+  const toggle = (): void => {
+    const next = new Set(hidden.value)
+    if (!next.delete(label)) next.add(label)
+    hidden.value = next
+  }
+  return (
+    <li>
+      <button type="button" aria-pressed={!hidden.value.has(label)} onClick={toggle}>
+        <i style={{ background: `var(--chart-${String(color)})` }} />
+        {label} <b>{children}</b>
+      </button>
+    </li>
+  )
 }

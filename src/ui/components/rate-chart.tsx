@@ -34,6 +34,8 @@ export function RateChart(props: RateChartProps): JSX.Element {
     length > 0
       ? logTimes(length, Math.floor(receivedMs / SAMPLE_MS) * SAMPLE_MS, SAMPLE_MS)
       : own.map(({ timeMs }) => timeMs / 1000)
+  // A rate needs two answers; until then the axis shows the time alone.
+  if (times.length === 0) times.push(receivedMs / 1000)
   const drawn = lines.map(([, label, color], index): Line => {
     const log = logs[index] ?? []
     const values =

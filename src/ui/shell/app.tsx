@@ -8,8 +8,8 @@ import { loadVhosts } from "../core/vhosts.ts"
 import { messageOf } from "../core/api.ts"
 import { matchPath } from "../lib/route.ts"
 import type { Params } from "../lib/route.ts"
-import { PAGES } from "../pages/routes.ts"
-import type { PageComponent, PageRoute } from "../pages/routes.ts"
+import { loadPages, PAGES } from "../pages/routes.ts"
+import type { PageComponent, PageRoute, Pages } from "../pages/routes.ts"
 import { Banners } from "./banners.tsx"
 import { ConfirmDialog } from "./confirm-dialog.tsx"
 import { Header } from "./header.tsx"
@@ -85,25 +85,23 @@ function findPage(path: string): Found | null {
   return null
 }
 
-const loadedPages = new Map<PageRoute, PageComponent>()
-const loadedCount = signal(0)
+const pages = signal<Pages | null>(null)
 
 function CurrentPage(): JSX.Element {
   const { path } = location.value
   const found = findPage(path)
   const failure = useSignal("")
-  const title = found === null ? "Not found" : found.route.title(found.params)
+  const title = titleOf(found)
   useEffect(() => {
     document.title = `${title} · Sluice`
     globalThis.scrollTo(0, 0)
   }, [title, path])
   useEffect(() => {
     failure.value = ""
-    if (found === null || loadedPages.has(found.route)) return
-    found.route.load().then(
-      (component) => {
-        loadedPages.set(found.route, component)
-        loadedCount.value++
+    if (pages.value !== null) return
+    loadPages().then(
+      (loaded) => {
+        pages.value = loaded
         return null
       },
       (error: unknown) => {
@@ -114,14 +112,20 @@ function CurrentPage(): JSX.Element {
   if (found === null) return <NotFound path={path} />
   if (!may(found.route.level ?? "management")) return <NotAllowed level={found.route.level ?? ""} />
   if (failure.value !== "") return <PageMissing reason={failure.value} />
-  const Component = loadedCount.value >= 0 ? loadedPages.get(found.route) : undefined
-  if (Component === undefined)
+  if (pages.value === null)
     return (
       <Page title={title}>
         <Loading lines={6} />
       </Page>
     )
+  const Component: PageComponent = pages.value[found.route.page]
   return <Component key={path} params={found.params} />
+}
+
+function titleOf(found: Found | null): string {
+  if (found === null) return "Not found"
+  const { title } = found.route
+  return typeof title === "string" ? title : title(found.params)
 }
 
 function NotFound({ path }: { path: string }): JSX.Element {

@@ -39,7 +39,9 @@ function Confirm({ question, answer }: Asked): JSX.Element {
           <Field label={`Type ${typed} to go on`} value={written} isMono hasFocus />
         )}
         <div class="form-actions">
-          <Button onClick={() => answer(false)}>Cancel</Button>
+          <Button onClick={() => answer(false)}>
+            {action.startsWith("Cancel") ? "Keep" : "Cancel"}
+          </Button>
           <Button type="submit" kind={isDangerous ? "danger" : "primary"} isDisabled={!mayGo}>
             {action}
           </Button>

@@ -6,20 +6,18 @@ import { href } from "../../lib/route.ts"
 import { zeroOr } from "../connections/connection-columns.tsx"
 import { textOf } from "../connections/types.ts"
 import { rateOf } from "../overview/types.ts"
-import { exchangeHref, shownName, typeName } from "./types.ts"
+import { exchangeHref, isDelayed, shownName, typeName } from "./types.ts"
 import type { ExchangeRow } from "./types.ts"
 
 /** The columns of the list of exchanges. */
 export function ExchangeFeatures({ exchange }: { exchange: ExchangeRow }): JSX.Element {
   const args = Object.entries(exchange.arguments)
-  const isDelayed =
-    exchange.type === "x-delayed-message" || exchange.arguments["x-delayed-exchange"] === true
   return (
     <>
       {exchange.durable && <Badge title="Durable: survives a restart">D</Badge>}
       {exchange.auto_delete && <Badge title="Auto-delete: goes with its last binding">AD</Badge>}
       {exchange.internal && <Badge title="Internal: clients cannot publish to it">I</Badge>}
-      {isDelayed && <Badge title="Delayed: messages with x-delay wait">d</Badge>}
+      {isDelayed(exchange) && <Badge title="Delayed: messages with x-delay wait">d</Badge>}
       {args.length > 0 && (
         <Badge title={args.map(([name, value]) => `${name}: ${textOf(value)}`).join(", ")}>
           Args

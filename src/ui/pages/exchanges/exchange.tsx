@@ -1,4 +1,5 @@
 import type { JSX } from "preact"
+import { useMemo } from "preact/hooks"
 import {
   Badge,
   Button,
@@ -18,12 +19,20 @@ import { usePoll } from "../../core/use-poll.ts"
 import { formatNumber, formatRate } from "../../lib/format.ts"
 import { apiPath, href } from "../../lib/route.ts"
 import type { Params } from "../../lib/route.ts"
+import { MessageBrowser } from "../messages/message-browser.tsx"
 import { textOf } from "../connections/types.ts"
 import { BindingsFrom, BindingsTo } from "./bindings.tsx"
 import { deleteExchanges } from "./exchange-actions.tsx"
 import { ExchangeFeatures, Policies } from "./exchange-columns.tsx"
 import { PublishForm } from "./publish-form.tsx"
-import { addressName, exchangeHref, isPredeclared, shownName, typeName } from "./types.ts"
+import {
+  addressName,
+  exchangeHref,
+  isDelayed,
+  isPredeclared,
+  shownName,
+  typeName,
+} from "./types.ts"
 import type { ExchangeRow } from "./types.ts"
 
 /** One exchange: rates, bindings, and a form to publish to it. */
@@ -111,6 +120,7 @@ function Parts({
           { id: "bindings", label: "Bindings" },
           { id: "sources", label: "Sources" },
           { id: "publish", label: "Publish" },
+          ...(isDelayed(exchange) ? [{ id: "delayed", label: "Delayed messages" }] : []),
         ]}
         active={tab}
         onSelect={(id) => setQuery({ tab: id === "bindings" ? "" : id })}
@@ -124,6 +134,7 @@ function Parts({
           )}
         </Panel>
       )}
+      {tab === "delayed" && <DelayedMessages exchange={exchange} />}
       {tab === "sources" && (
         <Panel title="Bindings to this exchange" isFlush>
           <BindingsTo exchange={exchange} />
@@ -135,6 +146,22 @@ function Parts({
         </Panel>
       )}
     </>
+  )
+}
+
+/** Those that wait here until x-delay is over, in the order in which they are due. */
+function DelayedMessages({ exchange: { vhost, name } }: { exchange: ExchangeRow }): JSX.Element {
+  const source = useMemo(
+    () => ({ kind: "delayed" as const, vhost, path: apiPath`exchanges/${vhost}/${name}/messages` }),
+    [vhost, name],
+  )
+  return (
+    <MessageBrowser
+      source={source}
+      name={name}
+      count={null}
+      empty="Messages with the header x-delay wait here until their time has come."
+    />
   )
 }
 

@@ -1,15 +1,12 @@
 import { useSignal } from "@preact/signals"
 import type { ComponentChildren, JSX } from "preact"
-import { ArgumentEditor } from "../../components/argument-editor.tsx"
 import { Banner } from "../../components/basics.tsx"
-import { Checkbox, Field, FieldRow, Form, Select } from "../../components/form.tsx"
+import { Field, Form } from "../../components/form.tsx"
 import { post } from "../../core/api.ts"
 import { refreshAll } from "../../core/use-poll.ts"
-import { parseArguments } from "../../lib/arguments.ts"
-import type { ArgumentRow } from "../../lib/arguments.ts"
 import { formatCount, formatDuration } from "../../lib/format.ts"
 import { apiPath, href } from "../../lib/route.ts"
-import { checkedPayload, MESSAGE_HEADERS, MESSAGE_PROPERTIES } from "../queue/properties.ts"
+import { MessageFields, messageOf, usePublishFields } from "../queue/publish-fields.tsx"
 import { addressName } from "./types.ts"
 import type { ExchangeRow, RouteAnswer } from "./types.ts"
 
@@ -20,51 +17,22 @@ interface Outcome {
   readonly route: RouteAnswer | null
 }
 
-const KINDS = [
-  ["text", "Text"],
-  ["json", "JSON, checked before it is sent"],
-  ["base64", "Base64, sent as bytes"],
-] as const
-
-function valueOf(
-  rows: readonly ArgumentRow[],
-  known: typeof MESSAGE_HEADERS,
-): Readonly<Record<string, unknown>> {
-  const parsed = parseArguments(rows, known)
-  if (!parsed.ok) throw new Error(parsed.reason)
-  return parsed.value
-}
-
 export function PublishForm({ exchange }: { exchange: ExchangeRow }): JSX.Element {
   const key = useSignal("")
-  const isPersistent = useSignal(true)
-  const headers = useSignal<readonly ArgumentRow[]>([])
-  const properties = useSignal<readonly ArgumentRow[]>([])
-  const payload = useSignal("")
-  const kind = useSignal("text")
+  const fields = usePublishFields({})
   const outcome = useSignal<Outcome | null>(null)
   const submit = async (): Promise<void> => {
     outcome.value = null
-    const values: Record<string, unknown> = {
-      delivery_mode: isPersistent.value ? 2 : 1,
-      ...valueOf(properties.value, MESSAGE_PROPERTIES),
-    }
-    const isJson = kind.value === "json"
-    const isBase64 = kind.value === "base64"
-    const body = checkedPayload(payload.value, isJson ? "json" : isBase64 ? "base64" : "text")
-    if (isJson) values["content_type"] ??= "application/json"
-    if (headers.value.length > 0) values["headers"] = valueOf(headers.value, MESSAGE_HEADERS)
+    const message = messageOf(fields)
     const path = apiPath`exchanges/${exchange.vhost}/${addressName(exchange.name)}`
     // Asked before, for bindings may change and queues go when the message has come.
     const route = await post<RouteAnswer>(`${path}/route`, {
       routing_key: key.value,
-      properties: values,
+      properties: message.properties,
     })
     const { routed } = await post<{ readonly routed: boolean }>(`${path}/publish`, {
       routing_key: key.value,
-      properties: values,
-      payload: body,
-      payload_encoding: isBase64 ? "base64" : "string",
+      ...message,
     })
     outcome.value = { isRouted: routed, route }
     refreshAll()
@@ -72,18 +40,8 @@ export function PublishForm({ exchange }: { exchange: ExchangeRow }): JSX.Elemen
   return (
     <div class="exchange-publish">
       <Form action="Publish message" onSubmit={submit}>
-        <FieldRow>
-          <Field label="Routing key" value={key} isMono />
-          <Select label="The body is" value={kind} options={KINDS} />
-        </FieldRow>
-        <Field label="Body" value={payload} lines={6} isMono />
-        <Checkbox
-          label="Persistent"
-          value={isPersistent}
-          hint="Durable queues keep it over a restart."
-        />
-        <ArgumentEditor label="Headers" rows={headers} known={MESSAGE_HEADERS} />
-        <ArgumentEditor label="Properties" rows={properties} known={MESSAGE_PROPERTIES} />
+        <Field label="Routing key" value={key} isMono />
+        <MessageFields fields={fields} />
       </Form>
       <div aria-live="polite">
         {outcome.value !== null && <Result exchange={exchange} outcome={outcome.value} />}

@@ -61,6 +61,16 @@ export function exchangeHref({ vhost, name }: Pick<ExchangeRow, "vhost" | "name"
 /** Those that every vhost has cannot be deleted. */
 export const isPredeclared = (name: string): boolean => name === "" || name.startsWith("amq.")
 
+/** Messages with the header x-delay wait here. */
+export function isDelayed(exchange: ExchangeRow): boolean {
+  const { type, arguments: args, effective_policy_definition: policy } = exchange
+  return (
+    type === "x-delayed-message" ||
+    args["x-delayed-exchange"] === true ||
+    policy["delayed-message"] === true
+  )
+}
+
 export const EXCHANGE_TYPES: readonly (readonly [type: string, name: string, about: string])[] = [
   ["direct", "Direct", "the binding key equals the routing key"],
   ["fanout", "Fanout", "everything that is bound gets a copy"],

@@ -1,4 +1,5 @@
 import { useSignal } from "@preact/signals"
+import type { Signal } from "@preact/signals"
 import type { JSX } from "preact"
 import { ArgumentEditor } from "../../components/argument-editor.tsx"
 import { Dialog } from "../../components/dialog.tsx"
@@ -75,24 +76,7 @@ export function UpstreamForm({ row, onClose }: UpstreamFormProps): JSX.Element {
           placeholder="amqps://user:password@other-broker/vhost"
           hint="Of the other broker. One on each line: one of them is taken at random."
         />
-        <FieldRow>
-          <Field
-            label="Prefetch"
-            value={prefetch}
-            type="number"
-            min={0}
-            isRequired
-            help="Messages under way at one time."
-          />
-          <Field
-            label="Reconnect delay"
-            value={delay}
-            type="number"
-            min={0}
-            isRequired
-            help="Seconds between attempts after a failure."
-          />
-        </FieldRow>
+        <PaceFields prefetch={prefetch} delay={delay} />
         <Select label="Messages are acked" value={ackMode} options={ACK_MODES} />
         <ArgumentEditor label="Further settings" rows={further} known={UPSTREAM_KEYS} />
         <p class="field-hint">
@@ -101,5 +85,31 @@ export function UpstreamForm({ row, onClose }: UpstreamFormProps): JSX.Element {
         </p>
       </Form>
     </Dialog>
+  )
+}
+
+function PaceFields({
+  prefetch,
+  delay,
+}: Record<"prefetch" | "delay", Signal<string>>): JSX.Element {
+  return (
+    <FieldRow>
+      <Field
+        label="Prefetch"
+        value={prefetch}
+        type="number"
+        min={0}
+        isRequired
+        help="Messages under way at one time."
+      />
+      <Field
+        label="Reconnect delay"
+        value={delay}
+        type="number"
+        min={0}
+        isRequired
+        help="Seconds between attempts after a failure."
+      />
+    </FieldRow>
   )
 }

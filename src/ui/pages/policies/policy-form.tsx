@@ -1,4 +1,5 @@
 import { useSignal } from "@preact/signals"
+import type { Signal } from "@preact/signals"
 import type { JSX } from "preact"
 import { ArgumentEditor } from "../../components/argument-editor.tsx"
 import { Dialog } from "../../components/dialog.tsx"
@@ -54,21 +55,7 @@ export function PolicyForm({ kind, row, onClose }: PolicyFormProps): JSX.Element
         onSubmit={submit}
         onCancel={onClose}
       >
-        <FieldRow>
-          <Select
-            label="Virtual host"
-            value={vhost}
-            options={vhostNames.value}
-            isDisabled={row !== null}
-          />
-          <Field
-            label="Name"
-            value={name}
-            isRequired
-            hasFocus={row === null}
-            isDisabled={row !== null}
-          />
-        </FieldRow>
+        <IdentityFields vhost={vhost} name={name} isFixed={row !== null} />
         <Field
           label="Pattern"
           value={pattern}
@@ -101,5 +88,21 @@ export function PolicyForm({ kind, row, onClose }: PolicyFormProps): JSX.Element
         <ArgumentEditor label="Definition" rows={rows} known={known} />
       </Form>
     </Dialog>
+  )
+}
+
+interface IdentityFieldsProps {
+  readonly vhost: Signal<string>
+  readonly name: Signal<string>
+  /** Of something that exists. */
+  readonly isFixed: boolean
+}
+
+function IdentityFields({ vhost, name, isFixed }: IdentityFieldsProps): JSX.Element {
+  return (
+    <FieldRow>
+      <Select label="Virtual host" value={vhost} options={vhostNames.value} isDisabled={isFixed} />
+      <Field label="Name" value={name} isRequired hasFocus={!isFixed} isDisabled={isFixed} />
+    </FieldRow>
   )
 }

@@ -99,7 +99,12 @@ function columnsWith(edit: (row: ShovelRow) => void): readonly Column<ShovelRow>
       isWide: true,
       cell: ({ value }) => endOf(value, "src"),
     },
-    { id: "value.dest-uri", label: "Destination", isWide: true, cell: ({ value }) => endOf(value, "dest") },
+    {
+      id: "value.dest-uri",
+      label: "Destination",
+      isWide: true,
+      cell: ({ value }) => endOf(value, "dest"),
+    },
     {
       id: "value.ack-mode",
       label: "Acked",
