@@ -13,7 +13,7 @@ import { eventually, pause } from "../support/eventually.ts"
 import { FederationProcess } from "../support/federation-process.ts"
 import { bodies, drain, openChannel } from "../support/shovel-bed.ts"
 
-const COUNT = 10_000
+const COUNT = 5000
 const WINDOW = 500
 
 /** Publishes `0` … `COUNT - 1`, each until it is confirmed, whatever happens to the broker. */
@@ -95,8 +95,10 @@ async function countDuplicates(context: TestContext, broker: FederationProcess):
 
 for (const victim of ["upstream", "downstream", "network"] as const)
   test(`exchange federation loses nothing that was confirmed: kill of the ${victim}`, async (context) => {
-    const a = await FederationProcess.start(context)
-    const b = await FederationProcess.start(context)
+    const [a, b] = await Promise.all([
+      FederationProcess.start(context),
+      FederationProcess.start(context),
+    ])
     const proxy = new DroppingProxy(() => a.port)
     const port = await proxy.listen(context)
     await declareAll(context, a, b)
@@ -120,8 +122,10 @@ for (const victim of ["upstream", "downstream", "network"] as const)
 
 for (const victim of ["upstream", "downstream", "network"] as const)
   test(`queue federation loses nothing that was confirmed: kill of the ${victim}`, async (context) => {
-    const a = await FederationProcess.start(context)
-    const b = await FederationProcess.start(context)
+    const [a, b] = await Promise.all([
+      FederationProcess.start(context),
+      FederationProcess.start(context),
+    ])
     const proxy = new DroppingProxy(() => a.port)
     const port = await proxy.listen(context)
     await declareAll(context, a, b)
@@ -155,11 +159,7 @@ for (const victim of ["upstream", "downstream", "network"] as const)
   })
 
 test("three processes in a ring and with the names they choose: each gets each message once", async (context) => {
-  const brokers = [
-    await FederationProcess.start(context),
-    await FederationProcess.start(context),
-    await FederationProcess.start(context),
-  ]
+  const brokers = await Promise.all([1, 2, 3].map(() => FederationProcess.start(context)))
   await declareAll(context, ...brokers)
   for (const [index, broker] of brokers.entries()) {
     const channel = await openChannel(context, broker.url)

@@ -11,7 +11,7 @@ import { eventually } from "../support/eventually.ts"
 import { drain, openChannel, publishNumbers, ShovelBed } from "../support/shovel-bed.ts"
 import { temporaryDirectory } from "../support/temporary-directory.ts"
 
-const COUNT = 20_000
+const COUNT = 8000
 
 interface Side {
   readonly dataDirectory: string
@@ -23,6 +23,13 @@ async function startSide(context: TestContext): Promise<Side> {
   const side = { dataDirectory, process: await BrokerProcess.start({ dataDirectory }) }
   context.after(() => side.process.stop("SIGKILL"))
   return side
+}
+
+async function startSides(
+  context: TestContext,
+): Promise<{ readonly source: Side; readonly destination: Side }> {
+  const [source, destination] = await Promise.all([startSide(context), startSide(context)])
+  return { source, destination }
 }
 
 async function killAndRestart(side: Side): Promise<void> {
@@ -79,22 +86,26 @@ async function move(
   }
 }
 
-for (const mode of ["on-confirm", "on-publish", "no-ack"])
-  for (const victim of ["source", "destination"] as const)
-    test(`the ${victim} is killed: ${mode}`, async (context) => {
-      const sides = { source: await startSide(context), destination: await startSide(context) }
-      const disturb = (): Promise<void> => killAndRestart(sides[victim])
-      const { distinctCount, duplicateCount } = await move(context, mode, sides, {}, disturb)
-      context.diagnostic(
-        `${String(COUNT - distinctCount)} lost, ${String(duplicateCount)} duplicates`,
-      )
-      if (mode === "on-confirm") assert.equal(distinctCount, COUNT)
-      else assert.ok(distinctCount > 1000)
-    })
+for (const [mode, victim] of [
+  ["on-confirm", "source"],
+  ["on-confirm", "destination"],
+  ["on-publish", "source"],
+  ["no-ack", "destination"],
+] as const)
+  test(`the ${victim} is killed: ${mode}`, async (context) => {
+    const sides = await startSides(context)
+    const disturb = (): Promise<void> => killAndRestart(sides[victim])
+    const { distinctCount, duplicateCount } = await move(context, mode, sides, {}, disturb)
+    context.diagnostic(
+      `${String(COUNT - distinctCount)} lost, ${String(duplicateCount)} duplicates`,
+    )
+    if (mode === "no-ack") assert.ok(distinctCount > 1000)
+    else assert.equal(distinctCount, COUNT) // on-publish loses what was on its way to the destination only.
+  })
 
 for (const victim of ["source", "destination"] as const)
   test(`the network to the ${victim} is cut, and then swallows what is sent`, async (context) => {
-    const sides = { source: await startSide(context), destination: await startSide(context) }
+    const sides = await startSides(context)
     const proxy = new DroppingProxy(() => sides[victim].process.port)
     const uri = `amqp://guest:guest@127.0.0.1:${String(await proxy.listen(context))}?heartbeat=1`
     const { distinctCount, duplicateCount } = await move(

@@ -164,6 +164,18 @@ httpTest("what cannot be moved says why", async (http) => {
   await eventually(() => assert.equal(http.vhost.queues.get("a")?.readyCount, 40))
 })
 
+httpTest("a job whose queue is deleted says so", async (http) => {
+  const channel = await channelTo(http)
+  await channel.declareQueue("a", { durable: true })
+  await channel.declareQueue("b", { durable: true })
+  await publishNumbers(channel, "a", 100)
+  const body = { dest_queue: "b", rate: 1 }
+  const started = await http.expect(202, "POST /api/queues/%2F/a/move", { body })
+  await channel.deleteQueue("a")
+  const { state, error } = await finished(http, started.body)
+  assert.deepEqual([state, error], ["failed", "the queue was deleted"])
+})
+
 test("a broker that stops in the middle of a move loses nothing", async () => {
   const disk = new MemoryDisk()
   const first = await startBroker({ disk, amqp: { port: 0 }, http: { port: 0 } })

@@ -175,11 +175,13 @@ test("a queue that is full sends messages back, and none is lost", async (contex
   assert.equal(slow.messages.length + b.count("q") + a.count("q"), 50)
 })
 
-test("a stream is not federated, a missing queue is made, one that goes at the upstream comes back", async (context) => {
+test("streams and queues of links are not federated, a missing queue is made, one that goes at the upstream comes back", async (context) => {
   const [a, b] = await withQueue(context, "a", "b")
   await b.channel.declareQueue("s", { durable: true, arguments: { "x-queue-type": "stream" } })
+  const purpose = { "x-internal-purpose": "federation" }
+  await b.channel.declareQueue("internal", { durable: true, arguments: purpose })
   await b.upstream("up", a.uri, { queue: "other" })
-  await b.policy("^(q|s)$")
+  await b.policy("^(q|s|internal)$")
   await b.untilRunning(1)
   assert.deepEqual(
     b.links.map(({ resource, upstreamResource }) => [resource, upstreamResource]),

@@ -267,7 +267,22 @@ test("a user without the rights cannot have the broker do it", async (context) =
   )
   await assert.rejects(set({ "src-queue": "other", "dest-exchange": "mine" }), /queue 'other'/)
   await assert.rejects(set({ "src-queue": "mine" }), /name a destination/)
-  await set({ "src-queue": "mine", "dest-exchange": "mine" })
+  const deadLetters = { "x-dead-letter-exchange": "amq.fanout" }
+  await assert.rejects(
+    set({ "src-queue": "mine", "src-queue-args": deadLetters, "dest-exchange": "mine" }),
+    /write access to exchange 'amq.fanout'/,
+  )
+  await assert.rejects(
+    set({ "src-exchange": "mine", "src-queue-args": deadLetters, "dest-exchange": "mine" }),
+    /write access to exchange 'amq.fanout'/,
+  )
+  await broker.users.setTopicPermissions("poor", "/", "mine", { write: "^k", read: "^k" })
+  await assert.rejects(set({ "src-queue": "mine", "dest-exchange": "mine" }), /topic permissions/)
+  await assert.rejects(
+    set({ "src-exchange": "mine", "src-exchange-key": "other", "dest-exchange": "mine2" }),
+    /from exchange 'mine'/,
+  )
+  await set({ "src-exchange": "mine", "src-exchange-key": "k", "dest-exchange": "mine2" })
 })
 
 test("a destination under an alarm holds the source up, with no more than the prefetch under way", async (context) => {

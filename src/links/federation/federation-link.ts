@@ -10,8 +10,8 @@ import type { LinkEnvironment, LinkSession } from "../link-connection.ts"
 import { LinkStatus } from "../link-status.ts"
 import type { LinkCounters } from "../link-status.ts"
 import { pickUri, redactedUri } from "../link-uri.ts"
+import { SourceTags } from "../source-tags.ts"
 import type { Attempts } from "./attempts.ts"
-import { SourceTags } from "./source-tags.ts"
 import type { Upstream } from "./upstream.ts"
 
 /**
@@ -121,7 +121,7 @@ export abstract class FederationLink {
   /** By an operator: begins anew at once, whatever it does at present. */
   async restart(): Promise<void> {
     await this.#connection.stop()
-    this.#connection.start()
+    if (!this.#isEnding) this.#connection.start()
   }
 
   /** Once per second. */
@@ -221,12 +221,13 @@ export abstract class FederationLink {
   #confirmed(
     { source, session }: LinkEnds,
     tags: SourceTags,
-    tag: number,
+    confirmTag: number,
     multiple: boolean,
     isAck: boolean,
   ): void {
     const { counters } = this.status
     if (session.hasEnded) return
+    const tag = tags.lastOf(confirmTag, multiple)
     if (isAck && multiple && this.#returned.length === 0) {
       const delivery = tags.at(tag)
       if (delivery !== 0) source.ack(delivery, true)

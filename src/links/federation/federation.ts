@@ -90,8 +90,7 @@ export class Federation implements LinkKind {
     for (const uri of uriList(given) ?? []) {
       if (!isLocalUri(uri) || user.tags.includes("administrator")) continue
       const name = URL.parse(uri)?.pathname === "" ? vhost.name : (parseUri(uri).vhost ?? "/")
-      const held = user.permissions.get(name)
-      if (held?.configure === ".*" && held.write === ".*" && held.read === ".*") continue
+      if (hasAllRights(user, name)) continue
       throw new Refusal(
         "access-refused",
         `an upstream in this broker needs all permissions on vhost '${name}': user '${user.name}' has not`,
@@ -113,4 +112,10 @@ export class Federation implements LinkKind {
     })
     return name
   }
+}
+
+function hasAllRights(user: User, vhostName: string): boolean {
+  const { configure, write, read } = user.permissions.get(vhostName) ?? {}
+  const isLimitedByTopics = (user.topicPermissions.get(vhostName)?.size ?? 0) > 0
+  return !isLimitedByTopics && [configure, write, read].every((pattern) => pattern === ".*")
 }

@@ -256,9 +256,9 @@ function keysOf(upstream: Upstream): Keys {
   return found
 }
 
-/** Streams keep what is read from them, and an exclusive queue goes with its connection. */
+/** An exclusive queue goes with its connection, and the queues of other links have their own way to be filled. */
 function isFederable(queue: Queue): boolean {
-  return queue.owner === null && !queue.deleted
+  return queue.owner === null && !queue.deleted && !queue.arguments.has("x-internal-purpose")
 }
 
 /** The queue that a link of an exchange has at its upstream stays usable, with what it holds. */

@@ -158,6 +158,7 @@ export class MoveJob {
       }
       await this.#nextTurn()
     }
+    if (queue.deleted) throw new Error("the queue was deleted")
     if (this.#held.length >= HELD_MAX && this.movedCount < count && !this.#isCancelled)
       throw new Error(
         `${String(HELD_MAX)} messages that do not match are held: the rest was left where it is`,

@@ -4,26 +4,17 @@ import type { Delivery } from "../../client/delivery.ts"
 import { ClientError } from "../../client/errors.ts"
 import { PublishTarget } from "../../client/publish-target.ts"
 import type { TimerHandle } from "../../util/clock.ts"
+import { SourceTags } from "../source-tags.ts"
 import type { AmqpDestinationConfig } from "./shovel-config.ts"
-import { HOLD_DESTINATION, HOLD_GAPS, HOLD_REFUSED, openQueue } from "./source.ts"
+import { HOLD_DESTINATION, HOLD_REFUSED, openQueue } from "./source.ts"
 import type { Transfer, TransferContext } from "./transfer.ts"
 
 /**
- * From deliveries to publishes, and from confirms back to acknowledgements. Nothing is kept per message:
- * every delivery is published in the order in which it came, so that the tag of a confirm and that of the
- * delivery differ by the number of messages that were dropped in between.
+ * From deliveries to publishes, and from confirms back to acknowledgements. Of a message that is under
+ * way nothing is kept but its tag.
  */
-
-/** Where that number changes, at most; with more the source waits until everything is confirmed. */
-const GAPS_MAX = 4096
 const REFUSED_MS = 100
 const REFUSED_MS_MAX = 5000
-
-/** From confirm tag `from` on, delivery tags are larger by `offset`. */
-interface Gap {
-  readonly from: number
-  offset: number
-}
 
 export class AmqpTransfer implements Transfer {
   readonly #context: TransferContext
@@ -32,11 +23,9 @@ export class AmqpTransfer implements Transfer {
   readonly #target: PublishTarget
   readonly #isConfirming: boolean
   readonly #isAckedAtOnce: boolean
-  readonly #gaps: Gap[] = [{ from: 0, offset: 0 }]
+  readonly #tags = new SourceTags()
   #takenCount = 0
   #limit: number
-  /** As of the last confirm or publish. */
-  #unconfirmedCount = 0
   #refusedMs = 0
   #timer: TimerHandle | null = null
 
@@ -114,7 +103,7 @@ export class AmqpTransfer implements Transfer {
     if (!this.#channel.forward(delivery, this.#target, properties)) source.hold(HOLD_DESTINATION)
     if (this.#takenCount >= this.#limit) source.cancel()
     if (this.#isConfirming) {
-      this.#unconfirmedCount++
+      this.#tags.add(delivery.deliveryTag)
       return
     }
     if (this.#isAckedAtOnce) source.ackLater(delivery.deliveryTag)
@@ -126,53 +115,32 @@ export class AmqpTransfer implements Transfer {
     const { source, counters, config } = this.#context
     if (config.ackMode !== "no-ack") source.channel.reject(deliveryTag, false)
     counters.rejected++
-    this.#noteGap()
     this.#context.settled(1)
   }
 
-  #noteGap(): void {
-    const gaps = this.#gaps
-    const from = this.#channel.lastPublishTag + 1
-    const last = gaps.at(-1)!
-    if (last.from === from) last.offset++
-    else gaps.push({ from, offset: last.offset + 1 })
-    if (gaps.length <= GAPS_MAX) return
-    if (this.#channel.unconfirmedCount === 0) this.#forgetGaps()
-    else this.#context.source.hold(HOLD_GAPS)
-  }
-
-  #forgetGaps(): void {
-    this.#gaps.splice(0, this.#gaps.length - 1)
-    this.#context.source.release(HOLD_GAPS)
-  }
-
-  #deliveryTagOf(confirmTag: number): number {
-    const gaps = this.#gaps
-    let index = gaps.length - 1
-    while (gaps[index]!.from > confirmTag) index--
-    return confirmTag + gaps[index]!.offset
-  }
-
   #onConfirm(confirmTag: number, multiple: boolean, isAck: boolean): void {
+    const tags = this.#tags
+    const last = tags.lastOf(confirmTag, multiple)
+    if (!multiple || tags.at(last) !== 0) this.#settle(last, multiple, isAck)
+    else for (let tag = tags.oldest; tag < last; tag++) this.#settle(tag, false, isAck)
+  }
+
+  #settle(confirmTag: number, multiple: boolean, isAck: boolean): void {
     const { source, counters } = this.#context
-    const channel = this.#channel
-    const isAll = multiple && confirmTag === 0
-    const tag = this.#deliveryTagOf(isAll ? channel.lastPublishTag : confirmTag)
-    const count = this.#unconfirmedCount - channel.unconfirmedCount
-    this.#unconfirmedCount = channel.unconfirmedCount
-    if (count === 0) return // Confirmed before.
+    const deliveryTag = this.#tags.at(confirmTag)
+    if (deliveryTag === 0) return // Confirmed before.
+    const count = this.#tags.settle(confirmTag, multiple)
     if (isAck) {
       counters.confirmed += count
-      source.channel.ack(tag, multiple)
+      source.channel.ack(deliveryTag, multiple)
       if (this.#refusedMs !== 0) this.#accepted()
       this.#context.settled(count)
     } else {
       counters.returned += count
       this.#takenCount -= count
-      source.channel.nack(tag, multiple, true)
+      source.channel.nack(deliveryTag, multiple, true)
       this.#refused()
     }
-    if (this.#gaps.length > 1 && channel.unconfirmedCount === 0) this.#forgetGaps()
   }
 
   /** The message is back in its queue; it comes again when the destination has had some time. */

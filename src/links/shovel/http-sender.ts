@@ -59,10 +59,20 @@ export class HttpSender {
         ...(auth === null ? {} : { auth }),
         ...(isTls ? this.#tlsOptions() : {}),
       }
-      const request = begin(options, (response) => this.#answered(response, resolve, reject))
+      // What comes behind the first lines changes nothing, nor that it breaks off or never ends.
+      let answer: HttpAnswer | null = null
+      const request = begin(options, (response) => {
+        const retryAfter = response.headers["retry-after"] ?? null
+        const known = { status: response.statusCode ?? 0, retryAfter }
+        answer = known
+        discard(response, () => resolve(known))
+      })
       this.#requests.add(request)
       const timers = this.#watch(request)
-      request.on("error", reject)
+      request.on("error", (error) => {
+        if (answer === null) reject(error)
+        else resolve(answer)
+      })
       request.on("close", () => {
         for (const timer of timers) timer.cancel()
         this.#requests.delete(request)
@@ -88,24 +98,6 @@ export class HttpSender {
     return timers
   }
 
-  #answered(
-    response: http.IncomingMessage,
-    resolve: (answer: HttpAnswer) => void,
-    reject: (error: unknown) => void,
-  ): void {
-    let size = 0
-    const retryAfter = response.headers["retry-after"] ?? null
-    const answer = { status: response.statusCode ?? 0, retryAfter }
-    response.on("data", (bytes: Buffer) => {
-      size += bytes.length
-      if (size <= RESPONSE_MAX_BYTES) return
-      resolve(answer) // What it says is known.
-      response.destroy()
-    })
-    response.on("end", () => resolve(answer))
-    response.on("error", reject)
-  }
-
   #tlsOptions(): https.RequestOptions {
     const { tls, host } = this.#target
     if (tls === null) return {}
@@ -126,4 +118,15 @@ export class HttpSender {
     for (const request of this.#requests) request.destroy()
     this.#agent.destroy()
   }
+}
+
+function discard(response: http.IncomingMessage, onOver: () => void): void {
+  let size = 0
+  response.on("data", (bytes: Buffer) => {
+    size += bytes.length
+    if (size > RESPONSE_MAX_BYTES) response.destroy()
+  })
+  response.on("error", () => {}) // "close" follows.
+  response.on("end", onOver)
+  response.on("close", onOver)
 }

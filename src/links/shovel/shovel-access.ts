@@ -1,3 +1,4 @@
+import type { PlainRecord } from "../../amqp/table.ts"
 import type { User } from "../../auth/users.ts"
 import { requireConfigure, requireRead, requireWriteTo } from "../../broker/access.ts"
 import type { Access } from "../../broker/access.ts"
@@ -31,28 +32,64 @@ function accessTo(broker: Broker, user: User, vhostName: string): Access {
   return { permissions, user, vhostName }
 }
 
-function checkSource(access: Access, { queue, exchange }: SourceConfig): void {
+function checkSource(access: Access, source: SourceConfig): void {
+  const { queue, exchange, exchangeKey, queueArguments } = source
   if (queue !== null) {
     requireConfigure(access, "queue", queue)
     requireRead(access, "queue", queue)
   }
-  if (exchange !== null) requireRead(access, "exchange", exchange)
+  if (exchange !== null) {
+    requireRead(access, "exchange", exchange)
+    const { permissions, user, vhostName } = access
+    if (permissions.topicsOf(user, vhostName, exchange)?.mayRead(exchangeKey) === false)
+      throw topicsRefused("from", exchange, access)
+  }
+  checkDeadLetters(access, queueArguments)
 }
 
 function checkDestination(access: Access, destination: AmqpDestinationConfig): void {
-  const { queue, exchange } = destination
+  const { queue, exchange, queueArguments } = destination
   if (queue !== null) {
     requireConfigure(access, "queue", queue)
     requireWriteTo(access, "exchange", "")
-  } else if (exchange !== null) requireWriteTo(access, "exchange", exchange)
-  else checkAnywhere(access)
+    if (checkDeadLetters(access, queueArguments)) requireRead(access, "queue", queue)
+  } else if (exchange === null) checkAnywhere(access)
+  else {
+    requireWriteTo(access, "exchange", exchange)
+    checkTopics(access, exchange)
+  }
+}
+
+/** What the queue loses goes there, if the shovel declares it. True if that is anywhere. */
+function checkDeadLetters(access: Access, queueArguments: PlainRecord): boolean {
+  const exchange = queueArguments["x-dead-letter-exchange"]
+  if (typeof exchange !== "string") return false
+  requireWriteTo(access, "exchange", exchange)
+  return true
+}
+
+/** Messages bring their keys with them, in CC and BCC as well: whose keys are limited may not have them sent. */
+function checkTopics(access: Access, exchange: string): void {
+  const { permissions, user, vhostName } = access
+  const topics = permissions.topicsOf(user, vhostName, exchange)
+  if (topics !== null && topics.write !== ".*") throw topicsRefused("to", exchange, access)
+}
+
+function topicsRefused(way: "from" | "to", exchange: string, { vhostName, user }: Access): Refusal {
+  return new Refusal(
+    "access-refused",
+    `a shovel ${way} exchange '${exchange}' in vhost '${vhostName}' is more than the topic permissions of user '${user.name}' allow`,
+  )
 }
 
 /** Messages go to the exchange that they were published to, which may be any. */
-function checkAnywhere({ user, vhostName }: Access): void {
-  if (user.permissions.get(vhostName)?.write === ".*") return
-  throw new Refusal(
-    "access-refused",
-    `a shovel to the original exchange needs write access to everything in vhost '${vhostName}': name a destination`,
-  )
+function checkAnywhere(access: Access): void {
+  const { user, vhostName } = access
+  if (user.permissions.get(vhostName)?.write !== ".*")
+    throw new Refusal(
+      "access-refused",
+      `a shovel to the original exchange needs write access to everything in vhost '${vhostName}': name a destination`,
+    )
+  for (const exchange of user.topicPermissions.get(vhostName)?.keys() ?? [])
+    checkTopics(access, exchange)
 }

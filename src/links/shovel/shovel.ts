@@ -252,6 +252,7 @@ export class Shovel {
 
   async #end(): Promise<void> {
     this.#endTimer?.cancel()
+    await this.#drained()
     await this.#connection.stop()
     this.status.error = null
     this.status.enter("terminated", this.#options.environment.clock.nowMs)

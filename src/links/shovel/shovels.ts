@@ -86,7 +86,7 @@ export class Shovels implements LinkKind {
         vhostName: vhost.name,
         name,
         config: parseShovel(name, value),
-        clusterName: () => clusterNameOf(broker),
+        clusterName: () => broker.announcedClusterName,
         onCompleted: (completed) => void this.#completed(vhost, completed),
       })
     } catch (error) {
@@ -188,9 +188,4 @@ export class Shovels implements LinkKind {
     const stopping = all.map((shovel) => shovel.stop("stopped"))
     await Promise.all([Promise.all(stopping), Promise.all(this.#ending)])
   }
-}
-
-function clusterNameOf(broker: Broker): string {
-  const name = broker.globalParameters.get("", "cluster_name")?.value
-  return typeof name === "string" ? name : broker.clusterName
 }

@@ -14,8 +14,7 @@ import type { ShovelConfig, SourceConfig } from "./shovel-config.ts"
 /** Why nothing is read at present. Bits. */
 export const HOLD_DESTINATION = 1
 export const HOLD_REFUSED = 2
-export const HOLD_GAPS = 4
-export const HOLD_BYTES = 8
+export const HOLD_BYTES = 4
 
 /** Unacknowledged deliveries, where the parameter says 0 (no limit). */
 const PREFETCH_MAX = 65_535

@@ -58,6 +58,16 @@ test("a bad URI is refused without repeating its password", () => {
   assert.equal(withoutCredentials("secret"), "invalid URI")
 })
 
+test("only a file is read as a certificate: a pipe or a device would hold up the process", () => {
+  for (const path of ["/dev/zero", "/dev/stdin", "/", "/nowhere"])
+    assert.throws(
+      () => parseUri(`amqps://host?cacertfile=${path}`),
+      (error: unknown) =>
+        error instanceof ClientError && /cacertfile cannot be read/.test(error.message),
+      path,
+    )
+})
+
 test("the window of confirms agrees with a set of tags", () => {
   const random = createRandom(chooseSeed("confirm window"))
   for (let round = 0; round < 50; round++) {

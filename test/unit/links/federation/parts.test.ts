@@ -6,7 +6,7 @@ import type { FieldValue, Table } from "../../../../src/amqp/table.ts"
 import { Refusal } from "../../../../src/broker/errors.ts"
 import { Parameters } from "../../../../src/broker/parameters.ts"
 import { BindingMirror } from "../../../../src/links/federation/binding-mirror.ts"
-import { SourceTags } from "../../../../src/links/federation/source-tags.ts"
+import { SourceTags } from "../../../../src/links/source-tags.ts"
 import {
   checkUpstream,
   checkUpstreamSet,

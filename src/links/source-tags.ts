@@ -2,6 +2,7 @@
  * Which delivery of the source a publish at the destination came from, while its confirm is awaited:
  * a ring of delivery tags by confirm tag. Allocates nothing once it is as large as the prefetch.
  */
+
 /** A power of two; small, because there may be many links that do nothing. */
 const CAPACITY = 16
 
@@ -32,6 +33,11 @@ export class SourceTags {
 
   get oldest(): number {
     return this.#oldest
+  }
+
+  /** The publish that a confirm is about, or the last of them: 0 with `multiple` means all so far. */
+  lastOf(confirmTag: number, multiple: boolean): number {
+    return multiple && confirmTag === 0 ? this.#last : confirmTag
   }
 
   /** Forgets the confirm tag, or with `multiple` all up to it. Returns how many were not settled before. */
