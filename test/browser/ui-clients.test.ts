@@ -158,6 +158,8 @@ test("consumers are found by tag and queue, and cancelled after a question", asy
   await page.getByRole("button", { name: "Cancel", exact: true }).click()
   const dialog = page.getByRole("dialog", { name: "Cancel 2 consumers" })
   await dialog.getByText("c-three of cancel-queue").waitFor()
+  // "Cancel" would say two things here.
+  assert.equal(await dialog.getByRole("button", { name: "Keep", exact: true }).count(), 1)
   await dialog.getByRole("button", { name: "Cancel 2 consumers" }).click()
   await page.getByText("Cancelled 2 consumers").waitFor()
   await eventually(() => assert.equal(cancelled.length, 2))

@@ -121,7 +121,8 @@ interface Plot {
 }
 
 const TOP = 8
-const RIGHT = 8
+/** Room for half of a time at the edge. */
+const RIGHT = 18
 const TIMES_HEIGHT = 24
 
 function planOf(props: ChartProps, width: number, height: number): Plot {

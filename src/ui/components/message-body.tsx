@@ -31,7 +31,7 @@ export function MessageBody({ body, decoders = [] }: MessageBodyProps): JSX.Elem
   const bytes = bytesOf(body)
   const chosen = useSignal("")
   const views = [...BUILT_IN, ...decoders]
-    .map((one) => ({ ...one, text: one.decode(bytes) }))
+    .map(({ id, label, decode }) => ({ id, label, text: decode(bytes) }))
     .filter(({ text }) => text !== null)
   const view = views.find(({ id }) => id === (chosen.value || bestView(bytes))) ?? views.at(-1)
   const text = view?.text ?? ""

@@ -7,7 +7,6 @@ export type ThemeChoice = "system" | "light" | "dark"
 export const themeChoice = preference<ThemeChoice>("theme", "system")
 const system = matchMedia("(prefers-color-scheme: dark)")
 const isSystemDark = signal(system.matches)
-export const theme = signal<"light" | "dark">("light")
 
 export function startTheme(): void {
   system.addEventListener("change", ({ matches }) => {
@@ -15,8 +14,8 @@ export function startTheme(): void {
   })
   effect(() => {
     const { value } = themeChoice
-    theme.value = value === "system" ? (isSystemDark.value ? "dark" : "light") : value
-    document.documentElement.dataset["theme"] = theme.value
+    document.documentElement.dataset["theme"] =
+      value === "system" ? (isSystemDark.value ? "dark" : "light") : value
   })
 }
 

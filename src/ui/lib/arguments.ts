@@ -167,22 +167,6 @@ export const BINDING_ARGUMENTS: readonly KnownArgument[] = [
   },
 ]
 
-export const CONSUMER_ARGUMENTS: readonly KnownArgument[] = [
-  {
-    name: "x-priority",
-    type: "number",
-    example: 10,
-    help: "Consumers with a higher one get messages first",
-  },
-  {
-    name: "x-stream-offset",
-    type: "text",
-    example: "first",
-    help: "Where reading begins: first, last, next, an offset",
-  },
-  { name: "x-stream-filter", type: "text", help: "Only messages with this filter value" },
-]
-
 export const POLICY_KEYS: readonly KnownArgument[] = [
   {
     name: "message-ttl",

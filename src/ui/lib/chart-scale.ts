@@ -1,5 +1,5 @@
 /** Where things of a chart go: its window of time, the marks of its axes, and the paths of its lines. No DOM. */
-export const WINDOW_SECONDS = 600
+const WINDOW_SECONDS = 600
 
 type Values = readonly (number | null)[]
 
@@ -61,11 +61,11 @@ export function stack(lines: readonly Values[]): { below: Values; above: Values 
   })
 }
 
-/** The line of an SVG path. It is broken where a value is missing; a value alone becomes a dot. */
+/** The line of an SVG path. It is broken where a value is missing; a value alone becomes a short dash. */
 export function linePath(xs: readonly number[], ys: Values): string {
   return runs(ys)
     .map(([start, end]) =>
-      end - start === 1 ? `${points(xs, ys, start, end)}h.01` : points(xs, ys, start, end),
+      end - start === 1 ? `${points(xs, ys, start, end)}m-1.5 0h3` : points(xs, ys, start, end),
     )
     .join("")
 }

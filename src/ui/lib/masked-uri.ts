@@ -1,5 +1,5 @@
 /** Passwords in URIs are not shown; a form that is sent back with the mask in it means the old password. */
-export const MASK = "••••"
+const MASK = "••••"
 
 const USER_INFO = /([a-z][a-z0-9+.-]*:\/\/[^\s/:@"]*):([^\s/"]*)@/gi
 

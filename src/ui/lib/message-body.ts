@@ -22,7 +22,7 @@ export function textOf(bytes: Uint8Array): string | null {
   }
 }
 
-export function isJson(text: string): boolean {
+function isJson(text: string): boolean {
   if (!/^\s*[[{"]/.test(text)) return false
   try {
     JSON.parse(text)

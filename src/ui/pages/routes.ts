@@ -1,12 +1,13 @@
 import type { FunctionComponent } from "preact"
 import type { Level } from "../lib/roles.ts"
 import type { Params } from "../lib/route.ts"
+import type * as pages from "./all.ts"
 
 /**
  * Every page once: its address, who may see it, and its component, which gets the parameters of the address. The
  * order matters only where two patterns match.
  */
-export type Pages = typeof import("./all.ts")
+export type Pages = typeof pages
 
 export type PageComponent = FunctionComponent<{ readonly params: Params }>
 

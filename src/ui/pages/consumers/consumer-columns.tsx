@@ -89,6 +89,7 @@ export const CONSUMER_COLUMNS: readonly Column<ConsumerRow>[] = [
   {
     id: "channel_details.name",
     label: "Channel",
+    isWide: true,
     cell: ({ channel_details: channel }) => (
       <a href={channelHref(channel)} title={channel.name}>
         {peerOf(channel.name)}

@@ -9,7 +9,7 @@ import { apiPath, withQuery } from "../../lib/route.ts"
 import { ImportDefinitions } from "./import.tsx"
 
 /** Everything that is declared, as a file: export and import. */
-export const WHOLE = " whole"
+const WHOLE = " whole"
 
 export function Definitions(): JSX.Element {
   return (

@@ -50,7 +50,7 @@ export interface RouteAnswer {
 /** The default exchange has no name; addresses and the API call it so. */
 const DEFAULT_ALIAS = "amq.default"
 
-export const isDefaultName = (name: string): boolean => name === "" || name === DEFAULT_ALIAS
+const isDefaultName = (name: string): boolean => name === "" || name === DEFAULT_ALIAS
 export const addressName = (name: string): string => (name === "" ? DEFAULT_ALIAS : name)
 export const shownName = (name: string): string => (isDefaultName(name) ? "(default)" : name)
 

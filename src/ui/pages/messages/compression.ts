@@ -1,5 +1,5 @@
 /** Bodies that were compressed, by their first bytes. Unpacked up to a limit: a small body may be a large one. */
-export const UNPACKED_MAX = 4 << 20
+const UNPACKED_MAX = 4 << 20
 
 export type Compression = "gzip" | "deflate"
 

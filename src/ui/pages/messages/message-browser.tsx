@@ -38,7 +38,7 @@ export interface MessageBrowserProps {
   readonly startAt?: { readonly index: number }
 }
 
-export function loadMessages(
+function loadMessages(
   { path, kind }: MessageSource,
   query: { readonly offset: number; readonly count: number; readonly truncate: number },
   signal?: AbortSignal,

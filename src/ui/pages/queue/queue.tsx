@@ -65,7 +65,7 @@ export function Queue({ params }: { readonly params: Params }): JSX.Element {
   )
 }
 
-export function Gone({ vhost }: { vhost: string }): JSX.Element {
+function Gone({ vhost }: { vhost: string }): JSX.Element {
   return (
     <Empty icon="queue" title="There is no such queue">
       It was deleted, expired, or never was in the virtual host {vhost}.{" "}

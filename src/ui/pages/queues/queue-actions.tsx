@@ -10,9 +10,9 @@ import type { QueueRow } from "./types.ts"
 /** What can be done with several queues. The page of one queue uses the same calls. */
 const NOUN = ["queue", "queues"] as const
 
-export const purgeQueue = ({ vhost, name }: QueueRow): Promise<unknown> =>
+const purgeQueue = ({ vhost, name }: QueueRow): Promise<unknown> =>
   del(apiPath`queues/${vhost}/${name}/contents`)
-export const deleteQueue = ({ vhost, name }: QueueRow): Promise<unknown> =>
+const deleteQueue = ({ vhost, name }: QueueRow): Promise<unknown> =>
   del(apiPath`queues/${vhost}/${name}`)
 export const pauseQueue = ({ vhost, name }: QueueRow): Promise<unknown> =>
   put(apiPath`queues/${vhost}/${name}/pause`)

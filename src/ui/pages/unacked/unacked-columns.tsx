@@ -3,6 +3,7 @@ import type { Column } from "../../components/data-table.tsx"
 import { nowMs } from "../../core/clock.ts"
 import { formatDate, formatDuration, formatNumber } from "../../lib/format.ts"
 import { href } from "../../lib/route.ts"
+import { peerOf } from "../connections/types.ts"
 import type { UnackedRow } from "./types.ts"
 
 /** Who holds unacked messages, and since when. */
@@ -34,12 +35,18 @@ export const UNACKED_COLUMNS: readonly Column<UnackedRow>[] = [
   {
     id: "consumer_tag",
     label: "Consumer",
+    isWide: true,
     cell: ({ consumer_tag: tag }) => <span class="mono">{tag}</span>,
   },
   {
     id: "channel_name",
     label: "Channel",
-    cell: ({ channel_name: name }) => <a href={href(["channels", name])}>{name}</a>,
+    isWide: true,
+    cell: ({ channel_name: name }) => (
+      <a href={href(["channels", name])} title={name}>
+        {peerOf(name)}
+      </a>
+    ),
   },
   { id: "user", label: "User", cell: ({ user }) => user },
   {
