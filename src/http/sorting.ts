@@ -14,6 +14,8 @@ export type SortKey = string | number | null
 /** Up to this many are just sorted. */
 const SORTED_MAX = 1024
 const RUN_LENGTH = 1024
+/** Texts up to this place are picked out in one pass. */
+const FIRST_MAX = 512
 
 /** What has no key comes first; numbers before strings. */
 export function compareKeys(a: SortKey, b: SortKey): number {
@@ -213,6 +215,7 @@ class KeySorter extends Sorter {
   ): Promise<Uint32Array> {
     if (start >= end) return new Uint32Array()
     if (places.length <= SORTED_MAX) return (await this.sorted(places)).subarray(start, end)
+    if (end <= FIRST_MAX) return (await this.#first(places, end)).subarray(start)
     const common = await this.#commonLength(places, known)
     const ranks = await this.#ranks(places, common)
     const { belowCount, atStart, between, atEnd } = await this.cut(places, ranks, start, end)
@@ -226,6 +229,22 @@ class KeySorter extends Sorter {
       await this.sorted(between),
       await this.#partOf(atEnd, deeper, 0, endCount),
     )
+  }
+
+  /** The first `count` in their order: most others are told by one comparison with the last of those found. */
+  async #first(places: Uint32Array, count: number): Promise<Uint32Array> {
+    let found: number[] = []
+    let last = -1
+    for (let i = 0; i < places.length; i++) {
+      const place = places[i]!
+      if (last < 0 || this.compare(place, last) < 0) found.push(place)
+      if (found.length === SORTED_MAX) {
+        found = found.toSorted((a, b) => this.compare(a, b)).slice(0, count)
+        last = found[count - 1]!
+      }
+      if (i % RUN_LENGTH === 0 && this.slices.isTimeOver()) await this.slices.next()
+    }
+    return Uint32Array.from(found.toSorted((a, b) => this.compare(a, b)).slice(0, count))
   }
 
   async #ranks(places: Uint32Array, common: number): Promise<Float64Array> {
