@@ -31,13 +31,23 @@ export class SourceTags {
     return this.#tags[confirmTag & (this.#tags.length - 1)]!
   }
 
-  get oldest(): number {
-    return this.#oldest
-  }
-
-  /** The publish that a confirm is about, or the last of them: 0 with `multiple` means all so far. */
-  lastOf(confirmTag: number, multiple: boolean): number {
-    return multiple && confirmTag === 0 ? this.#last : confirmTag
+  /**
+   * Forgets the publishes that a confirm is about (0 with `multiple` means all so far) and tells which
+   * deliveries they were: with `asOne` the last of them for all before it, unless that one is settled.
+   */
+  confirm(
+    confirmTag: number,
+    multiple: boolean,
+    asOne: boolean,
+    settle: (sourceTag: number, multiple: boolean, count: number) => void,
+  ): void {
+    const isBeyond = multiple && (confirmTag === 0 || confirmTag > this.#last)
+    const last = isBeyond ? this.#last : confirmTag
+    const isOne = !multiple || (asOne && this.at(last) !== 0)
+    for (let tag = isOne ? last : this.#oldest; tag <= last; tag++) {
+      const sourceTag = this.at(tag)
+      if (sourceTag !== 0) settle(sourceTag, isOne && multiple, this.settle(tag, isOne && multiple))
+    }
   }
 
   /** Forgets the confirm tag, or with `multiple` all up to it. Returns how many were not settled before. */

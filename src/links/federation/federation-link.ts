@@ -225,25 +225,16 @@ export abstract class FederationLink {
     multiple: boolean,
     isAck: boolean,
   ): void {
-    const { counters } = this.status
     if (session.hasEnded) return
-    const tag = tags.lastOf(confirmTag, multiple)
-    if (isAck && multiple && this.#returned.length === 0) {
-      const delivery = tags.at(tag)
-      if (delivery !== 0) source.ack(delivery, true)
-      counters.confirmed += tags.settle(tag, true)
-      if (delivery !== 0) return
-    }
-    for (let each = multiple ? tags.oldest : tag; each <= tag; each++) {
-      const delivery = tags.at(each)
-      if (delivery === 0) continue
+    // Those that wait to go back would be acknowledged with what came after them.
+    const asOne = isAck && this.#returned.length === 0
+    tags.confirm(confirmTag, multiple, asOne, (delivery, isMultiple, count) => {
       if (!isAck) this.#refused(delivery)
       else {
-        source.ack(delivery)
-        counters.confirmed++
+        source.ack(delivery, isMultiple)
+        this.status.counters.confirmed += count
       }
-    }
-    tags.settle(tag, multiple)
+    })
   }
 
   /** Not at once: it would come back at once, and be refused again. */

@@ -46,7 +46,8 @@ export class AmqpTransfer implements Transfer {
       queue === null
         ? new PublishTarget({ exchange, routingKey: exchangeKey })
         : new PublishTarget({ exchange: "", routingKey: queue, mandatory: true })
-    channel.onConfirm = (tag, multiple, isAck) => this.#onConfirm(tag, multiple, isAck)
+    channel.onConfirm = (tag, multiple, isAck) =>
+      this.#tags.confirm(tag, multiple, true, isAck ? this.#acked : this.#nacked)
     channel.onDrain = () => context.source.release(HOLD_DESTINATION)
     channel.onReturn = () =>
       context.session.fail(
@@ -118,29 +119,20 @@ export class AmqpTransfer implements Transfer {
     this.#context.settled(1)
   }
 
-  #onConfirm(confirmTag: number, multiple: boolean, isAck: boolean): void {
-    const tags = this.#tags
-    const last = tags.lastOf(confirmTag, multiple)
-    if (!multiple || tags.at(last) !== 0) this.#settle(last, multiple, isAck)
-    else for (let tag = tags.oldest; tag < last; tag++) this.#settle(tag, false, isAck)
+  readonly #acked = (deliveryTag: number, multiple: boolean, count: number): void => {
+    const { source, counters } = this.#context
+    counters.confirmed += count
+    source.channel.ack(deliveryTag, multiple)
+    if (this.#refusedMs !== 0) this.#accepted()
+    this.#context.settled(count)
   }
 
-  #settle(confirmTag: number, multiple: boolean, isAck: boolean): void {
+  readonly #nacked = (deliveryTag: number, multiple: boolean, count: number): void => {
     const { source, counters } = this.#context
-    const deliveryTag = this.#tags.at(confirmTag)
-    if (deliveryTag === 0) return // Confirmed before.
-    const count = this.#tags.settle(confirmTag, multiple)
-    if (isAck) {
-      counters.confirmed += count
-      source.channel.ack(deliveryTag, multiple)
-      if (this.#refusedMs !== 0) this.#accepted()
-      this.#context.settled(count)
-    } else {
-      counters.returned += count
-      this.#takenCount -= count
-      source.channel.nack(deliveryTag, multiple, true)
-      this.#refused()
-    }
+    counters.returned += count
+    this.#takenCount -= count
+    source.channel.nack(deliveryTag, multiple, true)
+    this.#refused()
   }
 
   /** The message is back in its queue; it comes again when the destination has had some time. */

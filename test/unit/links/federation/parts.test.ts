@@ -34,10 +34,46 @@ test("source tags: what a plain map says, for any order of confirms", () => {
       for (const each of gone) model.delete(each)
       assert.equal(tags.settle(tag, multiple), gone.length)
     }
-    assert.equal(tags.oldest, Math.min(...model.keys(), last + 1))
     for (let tag = 1; tag <= last; tag++) assert.equal(tags.at(tag), model.get(tag) ?? 0)
   })
   fc.assert(property, { seed, numRuns: 100 })
+})
+
+test("source tags: a confirm settles what it is about once, for any order of confirms", () => {
+  const step = fc.record({
+    publish: fc.nat(40),
+    confirm: fc.nat(60),
+    multiple: fc.boolean(),
+    asOne: fc.boolean(),
+  })
+  const property = fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+    const tags = new SourceTags()
+    const open = new Set<number>()
+    let last = 0
+    for (const { publish, confirm, multiple, asOne } of steps) {
+      for (let i = 0; i < publish; i++) {
+        tags.add(++last * 10)
+        open.add(last * 10)
+      }
+      // Peers may also confirm what was never published.
+      const confirmTag = confirm === 60 ? 2 ** 52 : confirm % (last + 1)
+      if (confirmTag === 0 && !multiple) continue
+      const upTo = (confirmTag === 0 ? last : confirmTag) * 10
+      const meant = [...open].filter((tag) => tag === upTo || (multiple && tag < upTo))
+      const settled: number[] = []
+      tags.confirm(confirmTag, multiple, asOne, (tag, isMultiple, count) => {
+        const covered = [...open].filter((each) => each === tag || (isMultiple && each < tag))
+        assert.equal(count, covered.length)
+        for (const each of covered) open.delete(each)
+        settled.push(...covered)
+      })
+      assert.deepEqual(
+        settled.toSorted((a, b) => a - b),
+        meant,
+      )
+    }
+  })
+  fc.assert(property, { seed, numRuns: 200 })
 })
 
 interface Sent {
