@@ -46,6 +46,11 @@ export class Calls {
     this.#waiting.shift()?.resolve(reply as never)
   }
 
+  /** All but the last one: they will have no reply any more. */
+  rejectAllButLast(error: ClientError): void {
+    for (const call of this.#waiting.splice(0, this.#waiting.length - 1)) call.reject(error)
+  }
+
   reject(error: ClientError): void {
     for (const call of this.#waiting.splice(0)) call.reject(error)
   }

@@ -12,13 +12,14 @@ import { ConfirmWindow } from "./confirm-window.ts"
 import { Consumer, ConsumerTable } from "./consumers.ts"
 import type { ConsumerCallbacks } from "./consumers.ts"
 import { ContentReader } from "./content-reader.ts"
+import { RunFinder } from "./delivery-run.ts"
 import type { Delivery, ReceivedMessage } from "./delivery.ts"
 import { ClientError } from "./errors.ts"
+import type { MessageCycle } from "./message-cycle.ts"
 import { OUTPUT_HARD_BYTES } from "./output.ts"
 import type { Output } from "./output.ts"
 import type { PublishTarget } from "./publish-target.ts"
 import { writeForward, writePublish, writeSettle } from "./publish-writer.ts"
-import type { RepeatedMessage } from "./repeated-message.ts"
 
 /**
  * One channel as a program uses it. Methods that have a reply are promises and may be sent one after the
@@ -65,7 +66,7 @@ export interface ConsumeOptions extends ConsumerCallbacks {
 }
 
 const OPEN = 0
-/** channel.close was sent: everything but its reply is dropped. */
+/** channel.close was sent: only replies are of interest, and those to the methods before it still come. */
 const CLOSING = 1
 const CLOSED = 2
 
@@ -89,6 +90,9 @@ export class ClientChannel {
   readonly #consumers = new ConsumerTable()
   /** Consumers whose consume-ok has not come yet, in order. */
   readonly #starting: { readonly queue: string; readonly callbacks: ConsumerCallbacks }[] = []
+  /** For consumers that want runs. */
+  #runs: RunFinder | null = null
+  #runConsumer: Consumer | null = null
   #confirms: ConfirmWindow | null = null
   #window = Number.POSITIVE_INFINITY
   #isFlowing = true
@@ -161,16 +165,16 @@ export class ClientChannel {
   }
 
   /**
-   * Publishes the message up to `count` times. Returns how often; if that is less, or canPublish is false
-   * afterwards, wait for onDrain.
+   * Publishes up to `count` messages of the cycle from number `position` on. Returns how many; if that is less, or
+   * canPublish is false afterwards, wait for onDrain.
    */
-  publishRepeated(message: RepeatedMessage, count: number): number {
+  publishCycle(cycle: MessageCycle, position: number, count: number, stamp = 0): number {
     this.#checkPublish()
     const { output, frameMax } = this.#owner
     let done = 0
     while (done < count && this.canPublish) {
       const room = Math.min(count - done, this.#window - this.unconfirmedCount)
-      const written = message.write(output, this.id, frameMax, room)
+      const written = cycle.write(output, this.id, frameMax, position + done, room, stamp)
       done += written
       this.#confirms?.addMany(written)
     }
@@ -475,22 +479,39 @@ export class ClientChannel {
 
   // ---- what the connection received for this channel
 
-  /** The message that reader.readWhole() has found. */
-  onDelivery(): void {
-    const { reader } = this
-    const { delivery } = reader
-    const consumer = this.#consumers.find(
-      delivery.chunk,
-      reader.consumerTagStart,
-      reader.consumerTagEnd,
-    )
+  /** Deliveries like the one before, from `start` on, if there are any. Returns where they end. */
+  onRun(chunk: Chunk, start: number, end: number): number {
+    const runs = this.#runs
+    if (runs === null || !this.reader.isIdle) return start
+    const next = runs.find(chunk, start, end)
+    if (next > start) this.#runConsumer?.callbacks.onRun?.(runs.run)
+    return next
+  }
+
+  /** The message between `start` and `end` that reader.readWhole() has found. */
+  onWholeDelivery(chunk: Chunk, start: number, end: number): void {
+    const consumer = this.#findConsumer()
+    const runs = this.#runs
+    if (runs !== null) {
+      this.#runConsumer = consumer
+      if (consumer.callbacks.onRun === undefined) runs.forget()
+      else {
+        const { consumerTagEnd, delivery } = this.reader
+        runs.learn(chunk, start, end, consumerTagEnd, delivery.bodySize)
+      }
+    }
+    consumer.callbacks.onDelivery(this.reader.delivery)
+  }
+
+  #findConsumer(): Consumer {
+    const { delivery, consumerTagStart, consumerTagEnd } = this.reader
+    const consumer = this.#consumers.find(delivery.chunk, consumerTagStart, consumerTagEnd)
     if (consumer === null) throw new ProtocolError(503, "a delivery for an unknown consumer tag")
-    consumer.callbacks.onDelivery(delivery)
+    return consumer
   }
 
   onMethod(method: number, chunk: Chunk, start: number, end: number): void {
-    if (this.#state === CLOSING && method !== m.CHANNEL_CLOSE_OK && method !== m.CHANNEL_CLOSE)
-      return
+    if (this.#state === CLOSING && !this.#endsClosing(method)) return
     if (!this.reader.isIdle) throw new ProtocolError(505, "a method within a message")
     switch (method) {
       case m.BASIC_ACK:
@@ -510,14 +531,24 @@ export class ClientChannel {
     }
   }
 
+  /** While it closes: a reply that somebody waits for, or the end. */
+  #endsClosing(method: number): boolean {
+    return (
+      method === m.CHANNEL_CLOSE_OK || method === m.CHANNEL_CLOSE || this.#calls.expects(method)
+    )
+  }
+
   /** A content header or body frame. */
   onContent(isHeader: boolean, chunk: Chunk, start: number, end: number): void {
-    if (this.#state !== OPEN) return
     const { reader } = this
+    // Of a message whose method was dropped.
+    if (this.#state === CLOSING && reader.isIdle) return
     const isWhole = isHeader ? reader.onHeader(chunk, start, end) : reader.onBody(chunk, start, end)
     if (!isWhole) return
-    if (reader.method === m.BASIC_DELIVER) this.onDelivery()
-    else if (reader.method === m.BASIC_GET_OK) this.#calls.resolve(reader.delivery.copy())
+    if (reader.method === m.BASIC_GET_OK) this.#calls.resolve(reader.delivery.copy())
+    else if (this.#state !== OPEN) return
+    else if (reader.method === m.BASIC_DELIVER)
+      this.#findConsumer().callbacks.onDelivery(reader.delivery)
     else this.onReturn?.(reader.delivery)
     reader.release()
   }
@@ -540,6 +571,7 @@ export class ClientChannel {
     if (method === m.CHANNEL_CLOSE) this.#closedByServer(m.readChannelClose(reader))
     else if (method === m.BASIC_CANCEL) this.#cancelledByServer(m.readBasicCancel(reader))
     else if (method === m.CHANNEL_FLOW) this.#flow(m.readChannelFlow(reader).active)
+    else if (method === m.CHANNEL_CLOSE_OK && this.#state === CLOSING) this.#closed()
     else if (!this.#calls.expects(method)) throw unexpected(method)
     else if (method === m.BASIC_CONSUME_OK)
       this.#consuming(m.readBasicConsumeOk(reader).consumerTag)
@@ -547,11 +579,15 @@ export class ClientChannel {
       const consumer = this.#consumers.findByName(m.readBasicCancelOk(reader).consumerTag)
       if (consumer !== null) this.#removeConsumer(consumer)
       this.#calls.resolve(undefined)
-    } else if (method === m.CHANNEL_CLOSE_OK) {
-      this.#calls.resolve(undefined)
-      this.fail(null)
-      this.#owner.release(this)
     } else this.#calls.resolve(readReply(method, reader))
+  }
+
+  /** channel.close was the last method that was sent. */
+  #closed(): void {
+    this.#calls.rejectAllButLast(this.#closedError())
+    this.#calls.resolve(undefined)
+    this.fail(null)
+    this.#owner.release(this)
   }
 
   #consuming(tag: string): void {
@@ -559,6 +595,7 @@ export class ClientChannel {
     if (starting === undefined) throw unexpected(m.BASIC_CONSUME_OK)
     const consumer = new Consumer(tag, starting.queue, starting.callbacks)
     this.#consumers.add(consumer)
+    if (consumer.callbacks.onRun !== undefined) this.#runs ??= new RunFinder()
     this.#calls.resolve(consumer)
   }
 
@@ -576,6 +613,7 @@ export class ClientChannel {
   #removeConsumer(consumer: Consumer): void {
     consumer.isCancelled = true
     this.#consumers.remove(consumer)
+    this.#runs?.forget()
   }
 
   #flow(active: boolean): void {
@@ -593,11 +631,13 @@ export class ClientChannel {
       `${String(close.replyCode)} ${close.replyText}`,
       { reply },
     )
-    // Both sides closed at once: the server's close-ok for ours still comes, and frees the number.
-    if (this.#state !== CLOSING) {
-      this.fail(error)
-      this.#owner.release(this)
+    if (this.#state === CLOSING) {
+      // Both sides closed at once: the server's close-ok for ours still comes, and frees the number.
+      this.#calls.rejectAllButLast(error)
+      return
     }
+    this.fail(error)
+    this.#owner.release(this)
   }
 
   /** The channel is over, by itself or with its connection. */

@@ -89,8 +89,11 @@ export class ClientConnection implements ChannelOwner {
   #error: ClientError | null = null
   #timer: TimerHandle | null = null
   #isPaused = false
-  #resumedAtMs = 0
+  /** Replies are waited for since then at the earliest. */
+  #waitsFromMs = 0
   #sentBytes = 0
+
+  #hasReceived = false
 
   /** Dials at once; `opened` says how that went. */
   constructor(options: ConnectOptions, dialer: Dialer, clock: Clock, pool: OutputPool) {
@@ -160,7 +163,7 @@ export class ClientConnection implements ChannelOwner {
     if (!this.#isPaused) return
     this.#isPaused = false
     this.clock.refresh()
-    this.#resumedAtMs = this.clock.nowMs
+    this.#waitsFromMs = this.clock.nowMs
     if (this.#state === OPEN) this.#transport.resume()
   }
 
@@ -213,20 +216,28 @@ export class ClientConnection implements ChannelOwner {
     if (this.#state === CLOSED) return
     this.clock.refresh()
     this.#heartbeat.received(this.clock.nowMs)
+    this.output.isReceiving = true
     try {
       this.#receive(chunk, size)
       if (this.#draining.length > 0) this.#drainNoted()
-      if (this.output.pendingBytes > 2 * OUTPUT_HARD_BYTES)
-        throw new ClientError("timeout", "the server does not read what is sent to it")
+      // Publishers are refused before; acknowledgements and replies may go on and on.
+      if (this.output.pendingBytes > 2 * OUTPUT_HARD_BYTES + this.output.largestSize)
+        this.#fail(new ClientError("timeout", "the server does not read what is sent to it"))
     } catch (error) {
       this.#fault(error)
     }
+    this.output.isReceiving = false
+    // Not at the end of the turn: the server may be waiting for what these bytes have set off.
+    this.output.flush()
   }
 
   #receive(chunk: Chunk, end: number): void {
     let offset = 0
     const carry = this.#carry
-    if (this.#handshake !== null && carry.used === 0) checkFirstByte(chunk.view.getUint8(0))
+    if (!this.#hasReceived) {
+      this.#hasReceived = true
+      checkFirstByte(chunk.view.getUint8(0))
+    }
     if (carry.used > 0) {
       offset = carry.complete(chunk, 0, end, this.frameMax)
       if (carry.isWhole(this.frameMax)) {
@@ -259,10 +270,9 @@ export class ClientConnection implements ChannelOwner {
       if (type === FRAME_METHOD && size >= 4 && this.#state === OPEN) {
         const channel = this.#channels[view.getUint16(offset + 1)]
         if (channel !== undefined && channel.isOpen && view.getUint32(payload) === BASIC_DELIVER) {
-          const next = channel.reader.readWhole(chunk, payload, frameEnd, end)
+          const next = this.#parseDeliveries(channel, chunk, offset, frameEnd, end)
           if (next > 0) {
             offset = next
-            channel.onDelivery()
             continue
           }
         }
@@ -272,6 +282,25 @@ export class ClientConnection implements ChannelOwner {
       offset = frameEnd + 1
     }
     return offset
+  }
+
+  /**
+   * One delivery or many. Returns where they end, or `end` if a callback has ended the connection; 0 if the
+   * frames must be taken one by one.
+   */
+  #parseDeliveries(
+    channel: ClientChannel,
+    chunk: Chunk,
+    start: number,
+    frameEnd: number,
+    end: number,
+  ): number {
+    let next = channel.onRun(chunk, start, end)
+    if (next === start) {
+      next = channel.reader.readWhole(chunk, start + FRAME_HEADER_SIZE, frameEnd, end)
+      if (next > 0) channel.onWholeDelivery(chunk, start, next)
+    }
+    return this.#state === CLOSED ? end : next
   }
 
   #onFrame(type: number, channelId: number, chunk: Chunk, start: number, end: number): void {
@@ -335,6 +364,7 @@ export class ClientConnection implements ChannelOwner {
   #unblock(): void {
     this.isBlocked = false
     this.blockedReason = ""
+    this.#waitsFromMs = this.clock.nowMs
     this.onUnblocked?.()
     for (const channel of this.#channels) if (channel?.needsDrain === true) this.noteDrain(channel)
   }
@@ -382,7 +412,8 @@ export class ClientConnection implements ChannelOwner {
       this.#fail(
         new ClientError("heartbeat", `nothing heard for two heartbeats of ${seconds} s each`),
       )
-    } else if (!this.#isPaused) this.#checkCalls(nowMs)
+      // A server that blocks a connection may not read from it at all (RabbitMQ), as long as the alarm lasts.
+    } else if (!this.#isPaused && !this.isBlocked) this.#checkCalls(nowMs)
   }
 
   #checkCalls(nowMs: number): void {
@@ -393,7 +424,7 @@ export class ClientConnection implements ChannelOwner {
       const sinceMs = channel?.waitsSinceMs ?? null
       if (sinceMs !== null && sinceMs < oldestMs) oldestMs = sinceMs
     }
-    if (nowMs - Math.max(oldestMs, this.#resumedAtMs) <= limitMs) return
+    if (nowMs - Math.max(oldestMs, this.#waitsFromMs) <= limitMs) return
     this.#fail(new ClientError("timeout", `no reply after ${String(limitMs / 1000)} s`))
   }
 

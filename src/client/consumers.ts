@@ -1,4 +1,5 @@
 import { Chunk, equalBytes } from "../util/bytes.ts"
+import type { DeliveryRun } from "./delivery-run.ts"
 import type { Delivery } from "./delivery.ts"
 
 /**
@@ -8,6 +9,8 @@ import type { Delivery } from "./delivery.ts"
 export interface ConsumerCallbacks {
   /** The delivery is valid during the call only. */
   onDelivery(delivery: Delivery): void
+  /** Deliveries that are like the one before come here instead, several at a time: cheap counting. */
+  onRun?(run: DeliveryRun): void
   /** The server cancelled the consumer: its queue is gone, or has another leader. */
   onCancelled?(): void
 }

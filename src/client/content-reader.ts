@@ -79,6 +79,7 @@ export class ContentReader {
     const payload = header + FRAME_HEADER_SIZE
     if (view.getUint32(payload) !== CLASS_AND_WEIGHT || view.getUint32(payload + 4) !== 0) return 0
     const bodySize = view.getUint32(payload + 8)
+    if (bodySize > this.#messageSizeMax) return 0
     let bodyStart = headerEnd
     let next = headerEnd + 1
     if (bodySize > 0) {

@@ -14,6 +14,8 @@ export const OUTPUT_SOFT_BYTES = 512 << 10
 export const OUTPUT_HARD_BYTES = 64 << 20
 
 const SMALL_CHUNK_BYTES = 1 << 10
+/** Below it a copy is cheaper than a write of its own. */
+const SHARED_BYTES_MIN = 16 << 10
 const POOL_CHUNKS_MAX = 32
 /** Written only to learn when all before it was taken. */
 const NOTHING = new Uint8Array(0)
@@ -40,11 +42,16 @@ export class Output {
   used = 0
   /** Bytes written so far, for the heartbeat. */
   totalBytes = 0
+  /** Of the body of a message: one of them is accepted whatever its size. */
+  largestSize = 0
   /** Bytes that the transport has but has not sent. */
   #inFlightBytes = 0
-  readonly #sent: Chunk[] = []
+  /** What was written, in order; null stands for bytes that belong to somebody else. */
+  readonly #sent: (Chunk | null)[] = []
   readonly #sentUsed: number[] = []
   #isScheduled = false
+  /** The connection works through received bytes, and will flush(). */
+  isReceiving = false
   #isClosed = false
   readonly #transport: ClientTransport
   readonly #pool: OutputPool
@@ -86,7 +93,7 @@ export class Output {
   }
 
   #next(size: number): Chunk {
-    if (!this.#isScheduled) this.#schedule()
+    if (!this.#isScheduled && !this.isReceiving) this.#schedule()
     const old = this.chunk
     // The first chunk of a turn is small; whoever fills it writes much and gets large ones.
     const next = this.#pool.take(old === null ? size : OUTPUT_CHUNK_BYTES)
@@ -98,6 +105,10 @@ export class Output {
     }
     this.chunk = next
     return next
+  }
+
+  noteSize(bodySize: number): void {
+    if (bodySize > this.largestSize) this.largestSize = bodySize
   }
 
   /** Copies bytes of any length. */
@@ -121,6 +132,17 @@ export class Output {
       this.used += size
       at += size
     }
+  }
+
+  /** Bytes that are never changed any more: a long piece goes to the transport as it is. */
+  writeShared(source: Chunk, start: number, end: number): void {
+    if (end - start < SHARED_BYTES_MIN) {
+      this.writeFrom(source, start, end)
+      return
+    }
+    const { chunk } = this
+    if (chunk !== null && this.used > 0) this.#sendCurrent(chunk)
+    this.#send(null, source.bytes.subarray(start, end))
   }
 
   writeByte(value: number): void {
@@ -161,13 +183,17 @@ export class Output {
     const { used } = this
     this.chunk = null
     this.used = 0
+    this.#send(chunk, chunk.bytes.subarray(0, used))
+  }
+
+  #send(chunk: Chunk | null, bytes: Uint8Array): void {
     if (this.#isClosed) return
-    this.totalBytes += used
+    const size = bytes.length
+    this.totalBytes += size
     const isAlone = this.#sent.length === 0
-    this.#inFlightBytes += used
+    this.#inFlightBytes += size
     this.#sent.push(chunk)
-    this.#sentUsed.push(used)
-    const bytes = chunk.bytes.subarray(0, used)
+    this.#sentUsed.push(size)
     if (!isAlone) {
       this.#transport.write(bytes, this.#onWritten)
       return
@@ -179,7 +205,7 @@ export class Output {
       this.#sent.length = 0
       this.#sentUsed.length = 0
       this.#inFlightBytes = 0
-      this.#pool.give(chunk)
+      if (chunk !== null) this.#pool.give(chunk)
     }
   }
 
@@ -189,7 +215,7 @@ export class Output {
     const hadRoom = this.hasRoom
     this.#inFlightBytes -= this.#sentUsed.shift() ?? 0
     if (this.#isClosed) return
-    this.#pool.give(chunk)
+    if (chunk !== null) this.#pool.give(chunk)
     if (this.#sent.length === 0 && this.used > 0) this.flush()
     if (!hadRoom && this.hasRoom) this.#clock.setImmediate(this.#onDrainTurn)
   }

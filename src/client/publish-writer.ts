@@ -41,6 +41,7 @@ export function writePublish(
     output.used += size
     return
   }
+  output.noteSize(bodySize)
   const methodSize = method.bytes.length
   output.used = writeMethod(output.reserve(methodSize), output.used, method, channelId)
   startHeader(output, channelId, bodySize, properties.length)
@@ -96,6 +97,7 @@ export function writeForward(
   else writeForwardMethod(output, channelId, target, delivery)
   const { chunk } = delivery
   const bodySize = delivery.bodyEnd - delivery.bodyStart
+  output.noteSize(bodySize)
   const propertiesSize =
     properties === null ? delivery.propertiesEnd - delivery.propertiesStart : properties.length
   startHeader(output, channelId, bodySize, propertiesSize)

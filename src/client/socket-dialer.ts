@@ -10,12 +10,17 @@ import type { ClientTransport, Dialer, DialTarget, TransportCallbacks } from "./
  * Connections over TCP, TLS and Unix sockets: the client's door to the network. Knows no AMQP.
  */
 
-/** One for all plain sockets of a dialer: what a read brings is worked through before the next begins. */
-const READ_BUFFER_SIZE = 128 << 10
+const READ_BUFFER_BYTES = 128 << 10
 const KEEP_ALIVE_MS = 60_000
 
 export class SocketDialer implements Dialer {
+  /** One for all plain sockets: what a read brings is worked through before the next begins. */
   #readBuffer: Chunk | null = null
+  readonly #readBufferBytes: number
+
+  constructor(readBufferBytes = READ_BUFFER_BYTES) {
+    this.#readBufferBytes = readBufferBytes
+  }
 
   dial(target: DialTarget, callbacks: TransportCallbacks): ClientTransport {
     try {
@@ -27,7 +32,7 @@ export class SocketDialer implements Dialer {
   }
 
   #dialPlain(target: DialTarget, callbacks: TransportCallbacks): ClientTransport {
-    const buffer = (this.#readBuffer ??= Chunk.allocate(READ_BUFFER_SIZE))
+    const buffer = (this.#readBuffer ??= Chunk.allocate(this.#readBufferBytes))
     const onread = {
       buffer: buffer.bytes,
       callback: (size: number): boolean => {

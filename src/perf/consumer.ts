@@ -1,9 +1,11 @@
 import type { ClientChannel } from "../client/channel.ts"
 import type { ClientConnection } from "../client/connection.ts"
+import type { DeliveryRun } from "../client/delivery-run.ts"
 import type { Delivery } from "../client/delivery.ts"
 import { monotonicMs } from "../util/clock.ts"
 import type { TimerHandle } from "../util/clock.ts"
-import { patternBody } from "./publisher.ts"
+import type { LatencyRecorder } from "./latency.ts"
+import { patternBody } from "./load.ts"
 import { RateLimiter } from "./rate-limiter.ts"
 import { Role } from "./role.ts"
 import type { RoleContext } from "./role.ts"
@@ -11,8 +13,9 @@ import type { RoleContext } from "./role.ts"
 /** One consumer of a throughput run. */
 export interface ConsumerContext extends RoleContext {
   /** Consumed by all threads; used with a limit only. */
-  readonly consumed: Int32Array
-  recordLatency(ms: number): void
+  readonly consumed: BigInt64Array
+  /** Null: not measured. */
+  readonly latencies: LatencyRecorder | null
   /** The last message of the limit was consumed. */
   limitReached(): void
 }
@@ -76,6 +79,7 @@ export class LoadConsumer extends Role {
         if (isLimited) this.#keep(delivery, connection)
         else this.#receive(delivery)
       },
+      ...(isLimited ? {} : { onRun: (run: DeliveryRun) => this.#receiveRun(run) }),
       onCancelled: () => this.#context.notice(`${this.name}: the server cancelled the consumer`),
     })
   }
@@ -93,27 +97,75 @@ export class LoadConsumer extends Role {
     this.#count(delivery.deliveryTag)
   }
 
+  #receiveRun(run: DeliveryRun): void {
+    if (this.isStopped) return
+    const { count, bodySize, chunk } = run
+    const { latencies } = this.#context
+    if (latencies !== null && bodySize >= 8) {
+      // They have come with one read from the socket.
+      const nowMs = monotonicMs()
+      latencies.beginRun()
+      const { view } = chunk
+      for (let i = 0; i < count; i++)
+        latencies.add(nowMs - view.getFloat64(run.bodyStartAt(i), true))
+      latencies.endRun()
+    }
+    if (this.#expected !== null)
+      for (let i = 0; i < count; i++) {
+        const start = run.bodyStartAt(i)
+        this.#verify(chunk.bytes, start, start + bodySize)
+      }
+    const counted = this.#add(count)
+    if (this.#ackEvery > 0) this.#ackRun(run, counted)
+  }
+
   #examine(bytes: Buffer, start: number, end: number): void {
-    if (this.#context.settings.measureLatency && end - start >= 8)
-      this.#context.recordLatency(monotonicMs() - bytes.readDoubleLE(start))
-    const expected = this.#expected
-    if (expected === null || expected.equals(bytes.subarray(start, end)) || this.#hasWarned) return
+    const { latencies } = this.#context
+    if (latencies !== null && end - start >= 8) {
+      latencies.beginRun()
+      latencies.add(monotonicMs() - bytes.readDoubleLE(start))
+      latencies.endRun()
+    }
+    if (this.#expected !== null) this.#verify(bytes, start, end)
+  }
+
+  #verify(bytes: Buffer, start: number, end: number): void {
+    if (this.#hasWarned || this.#expected!.equals(bytes.subarray(start, end))) return
     this.#hasWarned = true
     this.#context.notice(`${this.name}: a body differs from what was sent`)
   }
 
   #count(deliveryTag: number): void {
-    const { settings, consumed, counters } = this.#context
-    if (settings.consumeMessages > 0) {
-      const before = Atomics.add(consumed, 0, 1)
-      if (before >= settings.consumeMessages) return // Another consumer had the last one.
-      if (before === settings.consumeMessages - 1) this.#context.limitReached()
-    }
-    this.#consumed++
-    counters[this.place] = this.#consumed
-    if (this.#ackEvery === 0) return
+    if (this.#add(1) === 0 || this.#ackEvery === 0) return
     this.#lastTag = deliveryTag
     if (++this.#unacked >= this.#ackEvery) this.#ack()
+  }
+
+  /** Returns how many of the messages are within the limit of all consumers. */
+  #add(count: number): number {
+    const { settings, consumed, counters } = this.#context
+    let counted = count
+    const limit = settings.consumeMessages
+    if (limit > 0) {
+      const before = Number(Atomics.add(consumed, 0, BigInt(count)))
+      counted = Math.max(0, Math.min(count, limit - before))
+      if (before < limit && before + count >= limit) this.#context.limitReached()
+    }
+    this.#consumed += counted
+    counters[this.place] = this.#consumed
+    return counted
+  }
+
+  #ackRun(run: DeliveryRun, count: number): void {
+    const every = this.#ackEvery
+    let done = 0
+    while (done < count) {
+      const some = Math.min(every - this.#unacked, count - done)
+      done += some
+      this.#unacked += some
+      this.#lastTag = run.deliveryTagAt(done - 1)
+      if (this.#unacked >= every) this.#ack()
+    }
   }
 
   #ack(): void {

@@ -1,7 +1,8 @@
 /**
  * Latencies: a reservoir of a bounded number of samples, each message with the same chance of being one of
- * them (Vitter's algorithm R), and percentiles over the reservoirs of several threads. A reservoir lies in
- * shared memory, so that another thread reads it while this one writes.
+ * them (Li's algorithm L: lots are drawn for the next message to be kept, not for each), and percentiles over
+ * the reservoirs of several threads. A reservoir lies in shared memory, so that another thread reads it while
+ * this one writes.
  */
 export const RESERVOIR_SIZE = 131_072
 
@@ -16,6 +17,12 @@ export class Reservoir {
   readonly #fields: Float64Array
   readonly #size: number
   #random: number
+  /** What the memory has, after publish(). */
+  #count = 0
+  #minMs = Number.POSITIVE_INFINITY
+  /** Count at which the next latency is kept, once the reservoir is full. */
+  #nextKept = 0
+  #weight = 1
 
   constructor(memory: SharedArrayBuffer, seed: number) {
     this.#fields = new Float64Array(memory)
@@ -36,18 +43,38 @@ export class Reservoir {
     return this.#fields.subarray(HEADER_FIELDS, HEADER_FIELDS + Math.min(this.count, this.#size))
   }
 
+  /** Seen by others after publish(). */
   add(latencyMs: number): void {
-    const fields = this.#fields
-    const count = fields[0]!
-    if (count === 0 || latencyMs < fields[1]!) fields[1] = latencyMs
-    const slot = count < this.#size ? count : Math.floor(this.#nextRandom() * (count + 1))
-    if (slot < this.#size) fields[HEADER_FIELDS + slot] = latencyMs
-    fields[0] = count + 1
+    if (latencyMs < this.#minMs) this.#minMs = latencyMs
+    const count = this.#count++
+    if (count < this.#size) {
+      this.#fields[HEADER_FIELDS + count] = latencyMs
+      if (count === this.#size - 1) this.#chooseNext(count)
+    } else if (count === this.#nextKept) {
+      const slot = Math.floor(this.#nextRandom() * this.#size)
+      this.#fields[HEADER_FIELDS + slot] = latencyMs
+      this.#chooseNext(count)
+    }
+  }
+
+  publish(): void {
+    this.#fields[1] = this.#minMs
+    this.#fields[0] = this.#count
   }
 
   /** Forgets all, for the next second. */
   clear(): void {
+    this.#count = 0
+    this.#minMs = Number.POSITIVE_INFINITY
+    this.#weight = 1
     this.#fields[0] = 0
+  }
+
+  #chooseNext(count: number): void {
+    // Never zero, whose logarithm is none.
+    this.#weight *= Math.exp(Math.log(1 - this.#nextRandom()) / this.#size)
+    const skipped = Math.log(1 - this.#nextRandom()) / Math.log(1 - this.#weight)
+    this.#nextKept = count + 1 + Math.floor(skipped)
   }
 
   /** 0 ≤ x < 1, xorshift32: a hundred times cheaper than the system's randomness, and good enough. */
@@ -58,6 +85,40 @@ export class Reservoir {
     x ^= x << 5
     this.#random = x
     return (x >>> 0) / 2 ** 32
+  }
+}
+
+/** Of the whole run and of the present second; used by one thread. */
+export class LatencyRecorder {
+  readonly #all: Reservoir
+  readonly #recent: Reservoir
+  /** Changes when the present second begins anew. */
+  readonly #second: Int32Array
+  #current = 0
+
+  constructor(all: Reservoir, recent: Reservoir, second: Int32Array) {
+    this.#all = all
+    this.#recent = recent
+    this.#second = second
+  }
+
+  /** Before some that are added in one go. */
+  beginRun(): void {
+    const second = Atomics.load(this.#second, 0)
+    if (second === this.#current) return
+    this.#current = second
+    this.#recent.clear()
+  }
+
+  add(latencyMs: number): void {
+    this.#all.add(latencyMs)
+    this.#recent.add(latencyMs)
+  }
+
+  /** After them. */
+  endRun(): void {
+    this.#all.publish()
+    this.#recent.publish()
   }
 }
 

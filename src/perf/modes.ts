@@ -189,9 +189,15 @@ const THROUGHPUT_FLAGS: readonly FlagSpec[] = [
     ["-l", "--measure-latency"],
     "Measure from publish to delivery; needs 8 bytes of body, empties the queue first",
   ),
-  count("threads", ["--threads"], 0, "Threads that make the load; 0: as there are processors", {
-    max: 256,
-  }),
+  count(
+    "threads",
+    ["--threads"],
+    0,
+    "Threads that make the load; 0: one a processor, less one for a broker on this machine",
+    {
+      max: 256,
+    },
+  ),
 ]
 
 const CHURN_FLAGS: readonly FlagSpec[] = [

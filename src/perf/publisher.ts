@@ -1,8 +1,6 @@
 import type { ClientChannel } from "../client/channel.ts"
-import { PublishTarget } from "../client/publish-target.ts"
-import { RepeatedMessage } from "../client/repeated-message.ts"
 import { monotonicMs } from "../util/clock.ts"
-import type { Random } from "../util/random.ts"
+import type { Load } from "./load.ts"
 import { RateLimiter } from "./rate-limiter.ts"
 import { Role } from "./role.ts"
 import type { RoleContext } from "./role.ts"
@@ -11,44 +9,27 @@ import type { RoleContext } from "./role.ts"
 
 /** Published in one go, before other connections of the thread have their turn. */
 const SLICE = 8192
-const RANDOM_BODIES = 64
+/** Messages that carry the same time: what they differ by in truth is some microseconds. */
+const SAME_TIME = 128
 
 export class Publisher extends Role {
   protected readonly name: string
   readonly #quota: number
-  readonly #targets: readonly PublishTarget[]
-  readonly #bodies: readonly Buffer[]
-  readonly #properties: Buffer
-  /** If all messages are the same. */
-  readonly #repeated: RepeatedMessage | null
+  readonly #load: Load
   #published = 0
+  /** Place of the next message in the load's order. */
   #next = 0
   #limiter: RateLimiter | null = null
   #channel: ClientChannel | null = null
   #isWaiting = false
 
   /** `quota`: how many to publish; 0 is no limit. */
-  constructor(context: RoleContext, place: number, index: number, quota: number, random: Random) {
+  constructor(context: RoleContext, place: number, index: number, quota: number, load: Load) {
     super(context, place)
-    const { settings } = context
     this.name = `publisher ${String(index + 1)}`
     this.#quota = quota === 0 ? Number.POSITIVE_INFINITY : quota
-    this.#targets = settings.queues.map(
-      (queue) =>
-        new PublishTarget({
-          exchange: settings.exchange,
-          routingKey: settings.routingKey ?? queue,
-        }),
-    )
-    this.#next = index % this.#targets.length
-    this.#bodies = settings.randomBodies
-      ? Array.from({ length: RANDOM_BODIES }, () => random.bytes(settings.size))
-      : [patternBody(settings.size)]
-    this.#properties = Buffer.from(settings.properties)
-    this.#repeated =
-      settings.measureLatency || this.#targets.length > 1 || this.#bodies.length > 1
-        ? null
-        : new RepeatedMessage(this.#targets[0]!, this.#bodies[0]!, this.#properties)
+    this.#load = load
+    this.#next = index % load.length
   }
 
   protected async prepare(channel: ClientChannel): Promise<void> {
@@ -108,26 +89,36 @@ export class Publisher extends Role {
 
   /** False if the channel wants a pause. */
   #publish(channel: ClientChannel, count: number): boolean {
-    const targets = this.#targets
-    const bodies = this.#bodies
-    const properties = this.#properties
-    if (this.#repeated !== null) {
-      this.#account(channel.publishRepeated(this.#repeated, count))
-      return channel.canPublish
-    }
+    const { cycle } = this.#load
     const isTimed = this.context.settings.measureLatency
-    const first = this.#published
-    let goesOn = true
     let left = count
-    while (goesOn && left > 0) {
-      const body = bodies[bodies.length === 1 ? 0 : (first + count - left) % bodies.length]!
-      if (isTimed) body.writeDoubleLE(monotonicMs(), 0)
-      goesOn = channel.publish(targets[this.#next]!, body, properties)
-      if (targets.length > 1) this.#next = (this.#next + 1) % targets.length
-      left--
+    while (left > 0) {
+      const some = isTimed ? Math.min(left, SAME_TIME) : left
+      const stamp = isTimed ? monotonicMs() : 0
+      const done =
+        cycle === null
+          ? this.#publishEach(channel, some, isTimed ? stamp : null)
+          : channel.publishCycle(cycle, this.#next, some, stamp)
+      this.#next = (this.#next + done) % this.#load.length
+      left -= done
+      if (!channel.canPublish) break
     }
     this.#account(count - left)
-    return goesOn
+    return channel.canPublish
+  }
+
+  /** Encodes each message. Returns how many went out. */
+  #publishEach(channel: ClientChannel, count: number, stamp: number | null): number {
+    const load = this.#load
+    let done = 0
+    let goesOn = true
+    while (goesOn && done < count) {
+      const position = this.#next + done++
+      const body = load.body(position)
+      if (stamp !== null) body.writeDoubleLE(stamp, 0)
+      goesOn = channel.publish(load.target(position), body, load.properties)
+    }
+    return done
   }
 
   #account(count: number): void {
@@ -162,11 +153,4 @@ export class Publisher extends Role {
       channel.onDrain = resolve
     })
   }
-}
-
-/** lavinmqperf's body: byte i is 64 + (i mod 27). */
-export function patternBody(size: number): Buffer {
-  const body = Buffer.alloc(size)
-  for (let i = 0; i < size; i++) body[i] = 64 + (i % 27)
-  return body
 }

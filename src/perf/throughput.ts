@@ -3,6 +3,7 @@ import { extname } from "node:path"
 import { Worker } from "node:worker_threads"
 import { AmqpClient } from "../client/client.ts"
 import { ClientError, messageOf } from "../client/errors.ts"
+import { parseUri } from "../client/uri.ts"
 import { monotonicMs } from "../util/clock.ts"
 import type { TimerHandle } from "../util/clock.ts"
 import { Reservoir, reservoirBytes, summarize } from "./latency.ts"
@@ -38,7 +39,8 @@ export async function runThroughput(values: FlagValues, io: PerfIo): Promise<num
   const queues = await prepare(settings, io, () => isInterrupted)
   if (queues === null) return EXIT_SUCCESS
   const isJson = values.isOn("json")
-  run = new Run({ ...settings, queues }, values.number("threads"), io, {
+  const threads = values.number("threads") || defaultThreads(settings.uri, availableParallelism())
+  run = new Run({ ...settings, queues }, threads, io, {
     seconds: values.number("time"),
     isQuiet: values.isOn("quiet") || isJson,
   })
@@ -51,6 +53,13 @@ export async function runThroughput(values: FlagValues, io: PerfIo): Promise<num
   const result = run.result()
   io.out(isJson ? formatJson(result) : formatSummary(result))
   return EXIT_SUCCESS
+}
+
+/** One a processor; if the broker is on this machine, it keeps one for its own. */
+export function defaultThreads(uri: string, processors: number): number {
+  const { host = "", socketPath } = parseUri(uri)
+  const isHere = socketPath !== undefined || /^(localhost|127\..*|::1|)$/.test(host)
+  return Math.max(1, isHere ? processors - 1 : processors)
 }
 
 /** Names of the queues; null if interrupted before the broker could be reached. */
@@ -115,7 +124,7 @@ class Run {
     const roleCount = settings.publishers + settings.consumers
     this.#counters = new Float64Array(new SharedArrayBuffer(8 * roleCount))
     this.finished = this.#end.promise
-    const count = Math.min(roleCount, threads === 0 ? availableParallelism() : threads)
+    const count = Math.min(roleCount, threads)
     for (const task of this.#tasks(count)) this.#startWorker(task)
   }
 
@@ -138,7 +147,7 @@ class Run {
   /** Publishers and consumers in turn, so that every thread has some of both. */
   #tasks(count: number): WorkerTask[] {
     const settings = this.#settings
-    const consumed = new SharedArrayBuffer(4)
+    const consumed = new SharedArrayBuffer(8)
     const tasks = Array.from({ length: count }, () => {
       const latencies = new SharedArrayBuffer(settings.measureLatency ? reservoirBytes() : 24)
       const recent = new SharedArrayBuffer(

@@ -11,7 +11,7 @@ export interface WorkerTask {
   readonly consumers: readonly { readonly index: number; readonly place: number }[]
   /** A double for each role: messages so far. */
   readonly counters: SharedArrayBuffer
-  /** One 32-bit integer: consumed in all, if there is a limit. */
+  /** One 64-bit integer: consumed in all, if there is a limit. */
   readonly consumed: SharedArrayBuffer
   /** Reservoirs of this worker (latency.ts). */
   readonly latencies: SharedArrayBuffer

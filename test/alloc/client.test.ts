@@ -3,7 +3,9 @@ import assert from "node:assert/strict"
 import { test } from "node:test"
 import * as m from "../../src/amqp/generated/methods.ts"
 import type { ClientChannel } from "../../src/client/channel.ts"
+import { MessageCycle } from "../../src/client/message-cycle.ts"
 import { PublishTarget, SAME_TARGET } from "../../src/client/publish-target.ts"
+import { LatencyRecorder, Reservoir, reservoirBytes } from "../../src/perf/latency.ts"
 import { Chunk } from "../../src/util/bytes.ts"
 import { deliver, openChannel, openConnection } from "../unit/client/support.ts"
 import type { Scripted } from "../unit/client/support.ts"
@@ -11,6 +13,8 @@ import { BYTES_PER_MESSAGE_MAX, heapBytesPerOperation } from "./heap.ts"
 
 /** As many as fit into some chunks: what a chunk costs is spread over them. */
 const COUNT = 8000
+/** Of messages that are handled many at a time: what a call costs is spread over them. */
+const RUN_BYTES_PER_MESSAGE_MAX = 1
 const TARGET = new PublishTarget({ exchange: "x", routingKey: "key" })
 
 async function open(): Promise<Scripted & { readonly channel: ClientChannel }> {
@@ -62,3 +66,52 @@ for (const [name, isForwarded] of [
     connection.destroy()
     assert.ok(perMessage < BYTES_PER_MESSAGE_MAX, `${perMessage.toFixed(2)} bytes per message`)
   })
+
+for (const isStamped of [false, true])
+  test(`a cycle ${isStamped ? "with times in it " : ""}and its confirms allocate nothing per message`, async () => {
+    const { connection, channel, transport } = await open()
+    const selected = channel.confirmSelect()
+    transport.feed(m.writeConfirmSelectOk(1))
+    await selected
+    const cycle = new MessageCycle([{ target: TARGET, body: Buffer.alloc(16, 65) }], { isStamped })
+    const ack = new Chunk(Buffer.from(m.writeBasicAck(1, { deliveryTag: 0, multiple: true })))
+    const perMessage = heapBytesPerOperation(COUNT, () => {
+      for (let done = 0; done < COUNT;) done += channel.publishCycle(cycle, 0, COUNT - done, 1.5)
+      transport.callbacks.onChunk(ack, ack.bytes.length)
+    })
+    assert.equal(channel.unconfirmedCount, 0)
+    connection.destroy()
+    assert.ok(perMessage < RUN_BYTES_PER_MESSAGE_MAX, `${perMessage.toFixed(2)} bytes per message`)
+  })
+
+test("messages counted in runs, with latencies and acknowledgements, allocate nothing", async () => {
+  const { connection, channel, transport } = await open()
+  const recorder = new LatencyRecorder(
+    new Reservoir(new SharedArrayBuffer(reservoirBytes(1000)), 1),
+    new Reservoir(new SharedArrayBuffer(reservoirBytes(100)), 2),
+    new Int32Array(new SharedArrayBuffer(4)),
+  )
+  let count = 0
+  const consuming = channel.consume("q", {
+    onDelivery: () => count++,
+    onRun: (run) => {
+      count += run.count
+      recorder.beginRun()
+      for (let i = 0; i < run.count; i++) {
+        recorder.add(run.chunk.view.getFloat64(run.bodyStartAt(i), true))
+        if (i % 10 === 0) channel.ack(run.deliveryTagAt(i), true)
+      }
+      recorder.endRun()
+    },
+  })
+  transport.feed(m.writeBasicConsumeOk(1, { consumerTag: "c" }))
+  await consuming
+  const one = deliver("0123456789abcdef")
+  const chunk = new Chunk(Buffer.from(Buffer.concat(Array<Buffer>(COUNT).fill(one))))
+  const perMessage = heapBytesPerOperation(COUNT, () => {
+    transport.callbacks.onChunk(chunk, chunk.bytes.length)
+  })
+  assert.ok(count >= COUNT)
+  connection.destroy()
+  assert.ok(perMessage < RUN_BYTES_PER_MESSAGE_MAX, `${perMessage.toFixed(2)} bytes per message`)
+})

@@ -14,7 +14,7 @@ import { LocalDialer } from "../../src/client/local-transport.ts"
 import type { LocalSocket } from "../../src/client/local-transport.ts"
 import { PublishTarget } from "../../src/client/publish-target.ts"
 import { Reconnector } from "../../src/client/reconnector.ts"
-import { RepeatedMessage } from "../../src/client/repeated-message.ts"
+import { MessageCycle } from "../../src/client/message-cycle.ts"
 import { SocketDialer } from "../../src/client/socket-dialer.ts"
 import { startBroker } from "../../src/server/start-broker.ts"
 import type { BrokerStartOptions, RunningBroker } from "../../src/server/start-broker.ts"
@@ -191,11 +191,9 @@ test("within the process: everything as over a socket, with a full output on eit
       clock.setImmediate(() => consumer.resume())
     },
   })
-  const message = new RepeatedMessage(
-    new PublishTarget({ routingKey: "many" }),
-    Buffer.alloc(1000, "x"),
-  )
-  const pump = (): void => void from.publishRepeated(message, count - from.publishedCount)
+  const target = new PublishTarget({ routingKey: "many" })
+  const cycle = new MessageCycle([{ target, body: Buffer.alloc(1000, "x") }])
+  const pump = (): void => void from.publishCycle(cycle, 0, count - from.publishedCount)
   from.onDrain = pump
   pump()
   await eventually(() => assert.equal(received, count), { timeoutMs: 30_000 })

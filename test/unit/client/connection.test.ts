@@ -3,12 +3,10 @@ import assert from "node:assert/strict"
 import { test } from "node:test"
 import { encodePublish } from "../../../src/amqp/content.ts"
 import * as m from "../../../src/amqp/generated/methods.ts"
-import { encodeProperties } from "../../../src/amqp/properties.ts"
 import { AmqpReader } from "../../../src/amqp/reader.ts"
 import { encodeContent } from "../../../src/amqp/content.ts"
 import { ClientError } from "../../../src/client/errors.ts"
 import { PublishTarget, SAME_TARGET } from "../../../src/client/publish-target.ts"
-import { RepeatedMessage } from "../../../src/client/repeated-message.ts"
 import { deliver, dial, openChannel, openConnection, START, tune, turn } from "./support.ts"
 
 const TARGET = new PublishTarget({ exchange: "x", routingKey: "key" })
@@ -100,63 +98,6 @@ test("publish writes the frames of the codec, small and cut into pieces", async 
     assert.ok(scripted.transport.sentBytes.equals(expected), `${String(size)} bytes`)
   }
   scripted.connection.destroy()
-})
-
-test("a repeated message is the same bytes as one published as often", async () => {
-  for (const size of [0, 1, 16, 1000, 30_000, 40_000, 200_000]) {
-    const one = await openConnection()
-    const other = await openConnection()
-    const target = new PublishTarget({ exchange: "e", routingKey: "k" })
-    const body = Buffer.alloc(size, "abc")
-    const properties = Buffer.from(encodeProperties({ deliveryMode: 2 }))
-    const channel = await openChannel(one)
-    const repeated = await openChannel(other)
-    one.transport.sent = []
-    other.transport.sent = []
-    const message = new RepeatedMessage(target, body, properties)
-    let done = 0
-    for (const count of [1, 3, 500, 2]) {
-      const now = repeated.publishRepeated(message, count)
-      for (let i = 0; i < now; i++) channel.publish(target, body, properties)
-      assert.ok(now === count || (now > 0 && !repeated.canPublish))
-      done += now
-      await turn()
-    }
-    assert.equal(repeated.publishedCount, done)
-    assert.ok(one.transport.sentBytes.equals(other.transport.sentBytes), String(size))
-  }
-})
-
-test("a repeated message keeps to the window of confirms and to a full output", async () => {
-  const scripted = await openConnection()
-  const { transport } = scripted
-  const channel = await openChannel(scripted)
-  const selecting = channel.confirmSelect({ window: 1000 })
-  transport.feed(m.writeConfirmSelectOk(1))
-  await selecting
-  let drained = 0
-  channel.onDrain = () => drained++
-  const message = new RepeatedMessage(new PublishTarget({ routingKey: "k" }), Buffer.alloc(16))
-  assert.equal(channel.publishRepeated(message, 600), 600)
-  assert.equal(channel.publishRepeated(message, 600), 400)
-  assert.equal(channel.publishRepeated(message, 600), 0)
-  assert.equal(channel.lastPublishTag, 1000)
-  transport.feed(m.writeBasicAck(1, { deliveryTag: 300, multiple: true }))
-  assert.equal(drained, 1)
-  assert.equal(channel.publishRepeated(message, 600), 300)
-  assert.equal(channel.unconfirmedCount, 1000)
-  transport.feed(m.writeBasicAck(1, { deliveryTag: 0, multiple: true }))
-  assert.equal(drained, 2)
-
-  transport.isTaking = false
-  const large = new RepeatedMessage(new PublishTarget({ routingKey: "k" }), Buffer.alloc(10_000))
-  const count = channel.publishRepeated(large, 1000)
-  assert.ok(count > 40 && count < 80, String(count))
-  await turn()
-  transport.take()
-  await turn()
-  assert.equal(drained, 3)
-  assert.throws(() => new RepeatedMessage(SAME_TARGET, Buffer.alloc(1)), ClientError)
 })
 
 test("forward keeps what the target leaves open", async () => {

@@ -4,12 +4,13 @@ import { readFileSync } from "node:fs"
 import { test } from "node:test"
 import { PERF_PAGE, withModeTables } from "../../../scripts/perf-docs.ts"
 import { formatModeHelp, parsePerfArguments } from "../../../src/perf/command-line.ts"
-import { Reservoir, reservoirBytes, summarize } from "../../../src/perf/latency.ts"
+import { LatencyRecorder, Reservoir, reservoirBytes, summarize } from "../../../src/perf/latency.ts"
 import { MODES } from "../../../src/perf/modes.ts"
 import type { FlagValues } from "../../../src/perf/modes.ts"
 import { RateLimiter } from "../../../src/perf/rate-limiter.ts"
 import { formatChurn, formatJson, formatProgress, formatSummary } from "../../../src/perf/report.ts"
 import { throughputSettings } from "../../../src/perf/settings.ts"
+import { defaultThreads } from "../../../src/perf/throughput.ts"
 import { ManualClock } from "../../../src/util/clock.ts"
 import { chooseSeed, createRandom } from "../../support/seed.ts"
 
@@ -50,6 +51,23 @@ test("PerfTest's names mean the same", () => {
   assert.equal(values.number("rate"), 1.5)
   assert.ok(values.isOn("persistent"))
   assert.equal(valuesOf("throughput", "-a", "5", "--autoack").number("ack"), 0)
+})
+
+test("a broker on this machine keeps a processor for itself", () => {
+  for (const uri of [
+    "amqp://",
+    "amqp://u:p@localhost:5673/v",
+    "amqp://127.0.0.2",
+    "amqps://[::1]",
+    "amqp+unix:///run/a.sock",
+  ])
+    assert.deepEqual(
+      [1, 2, 8].map((processors) => defaultThreads(uri, processors)),
+      [1, 1, 7],
+      uri,
+    )
+  for (const uri of ["amqp://mq.example", "amqp://10.0.0.1", "amqp://localhost.example"])
+    assert.equal(defaultThreads(uri, 8), 8, uri)
 })
 
 test("properties and queue patterns", () => {
@@ -129,6 +147,7 @@ test("a rate is exact over time, also below one a tick and with irregular ticks"
 test("percentiles of few latencies are exact, and of several threads weighted", () => {
   const reservoir = new Reservoir(new SharedArrayBuffer(reservoirBytes(1000)), 1)
   for (let i = 1000; i > 0; i--) reservoir.add(i)
+  reservoir.publish()
   const summary = summarize([reservoir])
   assert.deepEqual(summary, {
     minMs: 1,
@@ -142,6 +161,7 @@ test("percentiles of few latencies are exact, and of several threads weighted", 
   // 100,000 times one, sampled by 100 of them, beside 1,000 larger ones: the median is one.
   const many = new Reservoir(new SharedArrayBuffer(reservoirBytes(100)), 7)
   for (let i = 0; i < 100_000; i++) many.add(1)
+  many.publish()
   assert.equal(summarize([many, reservoir])?.medianMs, 1)
   assert.equal(summarize([]), null)
 })
@@ -150,10 +170,36 @@ test("a full reservoir stays a fair sample", () => {
   const seed = chooseSeed("reservoir")
   const reservoir = new Reservoir(new SharedArrayBuffer(reservoirBytes(4096)), seed)
   for (let i = 0; i < 400_000; i++) reservoir.add(i / 4000)
+  reservoir.publish()
   const { medianMs, p99Ms, count, sampleSize } = summarize([reservoir])!
   assert.equal(count, 400_000)
   assert.equal(sampleSize, 4096)
   assert.ok(Math.abs(medianMs - 50) < 5 && Math.abs(p99Ms - 99) < 1, `${medianMs} ${p99Ms}`)
+})
+
+test("the latencies of a second begin anew with it, those of the run go on", () => {
+  const memory = new SharedArrayBuffer(reservoirBytes(10))
+  const recentMemory = new SharedArrayBuffer(reservoirBytes(10))
+  const second = new Int32Array(new SharedArrayBuffer(4))
+  const recorder = new LatencyRecorder(
+    new Reservoir(memory, 1),
+    new Reservoir(recentMemory, 2),
+    second,
+  )
+  // Another thread looks at the same memory.
+  const all = new Reservoir(memory, 3)
+  const recent = new Reservoir(recentMemory, 4)
+  const addRun = (latencies: readonly number[]): void => {
+    recorder.beginRun()
+    for (const ms of latencies) recorder.add(ms)
+    recorder.endRun()
+  }
+  addRun(Array.from({ length: 40 }, () => 5))
+  assert.deepEqual([all.count, recent.count, recent.minMs], [40, 40, 5])
+  Atomics.add(second, 0, 1)
+  addRun([7, 8])
+  assert.deepEqual([all.count, all.minMs, recent.count, recent.minMs], [42, 5, 2, 7])
+  assert.equal(summarize([recent])?.p99Ms, 8)
 })
 
 test("reports have lavinmqperf's words and keys", () => {
