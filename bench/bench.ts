@@ -7,7 +7,7 @@ import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { BrokerProcess, RunningProcess } from "../test/support/broker-process.ts"
+import { BrokerProcess, processCpuSeconds, RunningProcess } from "../test/support/broker-process.ts"
 import { runLoad } from "./load.ts"
 import type { ProbeReport } from "./probe.ts"
 
@@ -133,6 +133,18 @@ export async function measureLoad(
   const result = await runLoad(broker.port, args, timeoutSeconds)
   const cpu = ((broker.cpuSeconds() - cpuBefore) * 1000) / (performance.now() - startMs)
   return { ...result, rssBytes: broker.rssBytes(), cpu }
+}
+
+/** Processor seconds per second of each process, for so long from now. */
+export async function runningMeasurement(
+  pids: readonly number[],
+  ms: number,
+): Promise<readonly number[]> {
+  const before = pids.map(processCpuSeconds)
+  const startMs = performance.now()
+  await pause(ms)
+  const seconds = (performance.now() - startMs) / 1000
+  return pids.map((pid, index) => (processCpuSeconds(pid) - before[index]!) / seconds)
 }
 
 /** Resident memory once it no longer changes from one look to the next. */

@@ -102,9 +102,7 @@ export class RunningProcess {
 
   /** Processor time used so far, user and system, all threads. */
   cpuSeconds(): number {
-    const stat = readFileSync(`/proc/${String(this.pid)}/stat`, "utf8")
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-    return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND
+    return processCpuSeconds(this.pid)
   }
 
   openFileCount(): number {
@@ -137,6 +135,13 @@ export class BrokerProcess extends RunningProcess {
     broker.port = Number(match[1])
     return broker
   }
+}
+
+/** User and system time of all threads. */
+export function processCpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${String(pid)}/stat`, "utf8")
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+  return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND
 }
 
 /** The command line behind `node`. */
