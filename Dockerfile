@@ -16,13 +16,18 @@ RUN --mount=type=bind,from=build,source=/tmp/sluice.tgz,target=/tmp/sluice.tgz \
     npm install --prefix /opt/sluice --omit=optional --ignore-scripts /tmp/sluice.tgz \
     && npm cache clean --force \
     && ln -s /opt/sluice/node_modules/.bin/sluice* /usr/local/bin/ \
-    && groupadd --system --gid 5672 sluice \
-    && useradd --system --uid 5672 --gid sluice --home-dir /var/lib/sluice --shell /usr/sbin/nologin sluice \
-    && install --directory --owner=sluice --group=sluice --mode=0750 /var/lib/sluice /etc/sluice
-USER sluice
+    && groupadd --gid 5672 sluice \
+    && useradd --uid 5672 --gid sluice --no-create-home --home-dir /var/lib/sluice --shell /usr/sbin/nologin sluice \
+    && install --directory --owner=sluice --group=root --mode=0770 /var/lib/sluice \
+    && install --directory /etc/sluice
+# By number, which Kubernetes needs to see that it is not root. Platforms that choose the user themselves (OpenShift)
+# run it in the group root, which may write to the volume.
+USER 5672
 # Ports are published by the container's runtime, so the broker listens on all its addresses, and the
-# default user may log in through them. Change its password before others can reach the ports.
+# default user may log in through them. Change its password before others can reach the ports. The file
+# /etc/sluice/sluice.ini is read if it is there.
 ENV SLUICE_DATADIR=/var/lib/sluice \
+    CONFIGURATION_DIRECTORY=/etc/sluice \
     SLUICE_BIND=0.0.0.0,:: \
     SLUICE_HTTP_BIND=0.0.0.0,:: \
     SLUICE_METRICS_HTTP_BIND=0.0.0.0,:: \

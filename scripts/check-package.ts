@@ -49,7 +49,13 @@ function pack(folder: string): string {
   const [packed]: PackReport[] = Object.values(JSON.parse(report))
   if (packed === undefined) throw new Error(`npm pack has made no file: ${report}`)
   const paths = packed.files.map(({ path }) => path)
-  for (const path of ["dist/ui/manifest.json", "docs/install.md", "LICENSE", "README.md"])
+  for (const path of [
+    "dist/bin/bcrypt-worker.js",
+    "dist/ui/manifest.json",
+    "docs/install.md",
+    "LICENSE",
+    "README.md",
+  ])
     if (!paths.includes(path)) throw new Error(`the package has no ${path}`)
   const stray = paths.find((path) => /\.map$|^(?!dist\/).*\.ts$|^(?:src|test)\//.test(path))
   if (stray !== undefined) throw new Error(`${stray} is not for the package`)
@@ -111,6 +117,7 @@ async function checkOn(version: string, folder: string, packedFile: string): Pro
     const queues = run("npx", control, folder, env)
     if (!queues.includes("kept")) throw new Error(`sluicectl does not list the queue: ${queues}`)
     measure(second.url, folder, env)
+    await logInWithBcrypt(second.management)
     const page = await (await fetch(`${second.management}/`)).text()
     if (!page.includes("<script")) throw new Error(`the package has no user interface: ${page}`)
   } finally {
@@ -134,6 +141,22 @@ function measure(url: string, folder: string, env: NodeJS.ProcessEnv): void {
   const { published, consumed }: Readonly<Record<string, unknown>> = JSON.parse(result)
   if (published !== 1000 || consumed !== 1000)
     throw new Error(`sluiceperf has not moved 1000 messages: ${result}`)
+}
+
+/** A worker thread of the broker compares such hashes. */
+async function logInWithBcrypt(management: string): Promise<void> {
+  const url = `${management}/api/users/worker`
+  const hash = { password_hash: BCRYPT_HASH, hashing_algorithm: "lavinmq_bcrypt" }
+  const body = JSON.stringify({ ...hash, tags: "management" })
+  const headers = { "content-type": "application/json" }
+  const login = (name: string, password: string): Record<string, string> => ({
+    ...headers,
+    authorization: `Basic ${Buffer.from(`${name}:${password}`).toString("base64")}`,
+  })
+  const made = await fetch(url, { method: "PUT", headers: login("guest", "guest"), body })
+  const answer = await fetch(`${management}/api/whoami`, { headers: login("worker", "a long one") })
+  if (!made.ok || !answer.ok)
+    throw new Error(`bcrypt does not work: ${String(made.status)}, ${String(answer.status)}`)
 }
 
 interface StartedBroker {
@@ -205,6 +228,9 @@ function run(program: string, args: readonly string[], cwd: string, env = proces
     throw new Error(`${program} ${args.join(" ")} ended with ${String(status)}\n${stdout}${stderr}`)
   return stdout
 }
+
+/** Of `a long one`. */
+const BCRYPT_HASH = "$2b$04$b26q4sRz/ha/4LDDLvLWbOcrFu6NBzG8Fq/8oolePMbRU15xRnMOK"
 
 const PUBLISH = `import { connect } from "amqplib"
 const connection = await connect(process.argv[2])

@@ -115,6 +115,8 @@ function fail(error: unknown): never {
   process.exit(EXIT_FAILURE)
 }
 
+// Who reads the first lines need not stay: `sluice | head -1`.
+process.stdout.on("error", () => {})
 process.on("uncaughtException", fail)
 process.on("unhandledRejection", fail)
 await main()

@@ -2,13 +2,13 @@
  * Keeps the compiled code of the program between starts: the second start listens twice as early. Not
  * under the system's directory for temporary files, where another user could leave code for us to run.
  */
-import { enableCompileCache } from "node:module"
+import nodeModule from "node:module"
 import { isAbsolute, join } from "node:path"
 
 /** Call before the modules that are to be kept are imported. Does nothing where it cannot write. */
 export function keepCompiledCode(env: NodeJS.ProcessEnv): void {
   const directory = cacheDirectory(env)
-  if (directory !== null) enableCompileCache(directory)
+  if (directory !== null) nodeModule.enableCompileCache(directory)
 }
 
 /** The directory that systemd has made for the service, or the user's. */

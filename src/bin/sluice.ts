@@ -4,6 +4,9 @@
  * what this file itself imports is compiled anew at each start.
  */
 import { keepCompiledCode } from "./compile-cache.ts"
+import { requireSupportedRuntime } from "./supported-runtime.ts"
+
+requireSupportedRuntime(process)
 
 // A commit round syncs up to 16 files at a time; the pool's default of 4 threads would queue them. Read
 // by the runtime when the first asynchronous file operation starts the pool.

@@ -4,6 +4,9 @@
  * Everything else is in cli/program.ts.
  */
 import { keepCompiledCode } from "./compile-cache.ts"
+import { requireSupportedRuntime } from "./supported-runtime.ts"
+
+requireSupportedRuntime(process)
 
 const argv = process.argv.slice(2)
 // The list of processes shows no password from here on.

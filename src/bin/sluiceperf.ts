@@ -11,6 +11,7 @@ import type { PerfIo } from "../perf/perf-io.ts"
 import { runMode } from "../perf/run.ts"
 import { SystemClock } from "../util/clock.ts"
 import { systemRandom } from "../util/random.ts"
+import { requireSupportedRuntime } from "./supported-runtime.ts"
 
 const EXIT_FAILURE = 1
 const BUILD = `Sluice ${VERSION}, Node.js ${process.version}, ${process.platform} ${process.arch}`
@@ -70,4 +71,5 @@ function readLine(interrupts: (() => void)[]): Promise<boolean> {
   })
 }
 
+requireSupportedRuntime(process)
 await main()

@@ -78,6 +78,21 @@ test("the service's directories hold data and configuration, unless the command 
   await explicit.waitForOutput(new RegExp(`Data in ${other}\n`))
 })
 
+test("a broker whose first lines nobody reads to the end runs on", async (context) => {
+  const dataDirectory = temporaryDirectory(context)
+  const broker = new RunningProcess(
+    brokerArguments({ dataDirectory, flags: ["--log-level", "info"] }),
+  )
+  try {
+    broker.child.stdout?.destroy()
+    await eventually(() => assert.match(broker.stderr, /broker started/))
+    assert.deepEqual(await broker.stop("SIGTERM"), { code: 0, signal: null })
+    assert.doesNotMatch(broker.stderr, /EPIPE/)
+  } finally {
+    await broker.stop("SIGKILL")
+  }
+})
+
 test("the pid file names the process while it runs", async (context) => {
   const folder = temporaryDirectory(context)
   const path = join(folder, "sluice.pid")
