@@ -41,10 +41,9 @@ export function parseArguments(
     const fromFile = configFile === "" ? new Map<string, unknown>() : readFile(configFile)
     const values: Record<string, unknown> = {}
     for (const [name, entry] of ENTRIES) {
-      const text = env[entry.env]
+      const text = variable(env, entry.env)
       if (fromFlags.has(name)) values[name] = fromFlags.get(name)
-      // An empty variable counts as absent: compose files and units often pass them through so.
-      else if (text !== undefined && text !== "") values[name] = read(entry, entry.env, text)
+      else if (text !== "") values[name] = read(entry, entry.env, text)
       else values[name] = fromFile.has(name) ? fromFile.get(name) : defaultOf(entry, env)
     }
     values["sni"] = fromFile.get("sni") ?? []
@@ -62,6 +61,17 @@ export function parseArguments(
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
+
+/** Empty if it is absent, or no setting of ours. Compose files and units often pass empty ones through. */
+function variable(env: Environment, name: string): string {
+  const text = env[name] ?? ""
+  return isServiceLink(name, text) ? "" : text
+}
+
+/** Kubernetes names a service `sluice-amqp` to all containers around it by SLUICE_AMQP_PORT=tcp://10.0.0.1:5672. */
+function isServiceLink(name: string, text: string): boolean {
+  return name.endsWith("_PORT") && /^(?:tcp|udp|sctp):\/\//.test(text)
+}
 
 /** Empty if there is none. The file of a service need not exist. */
 function configFileOf(env: Environment): string {

@@ -1,19 +1,16 @@
 import { totalmem } from "node:os"
 import { getHeapStatistics, setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
+import { CgroupMemory } from "./cgroup-memory.ts"
 import type { MemorySource } from "./memory-monitor.ts"
 
-/**
- * The memory of this process as the runtime tells it. The limit of a container (cgroup v1 or v2) is read by
- * the runtime, too; where there is none it says 0, or a number that no machine has.
- */
+/** The memory of this process as the runtime tells it, and the limit of its container or service. */
 export class ProcessMemory implements MemorySource {
+  readonly #cgroup = new CgroupMemory()
   #collect: (() => void) | null = null
 
   get totalBytes(): number {
-    const constrained = process.constrainedMemory()
-    const total = totalmem()
-    return constrained > 0 ? Math.min(constrained, total) : total
+    return Math.min(this.#cgroup.limitBytes, totalmem())
   }
 
   get usedBytes(): number {

@@ -57,7 +57,7 @@ const DOORS: readonly Door[] = [
     what: "the disk",
     pattern: /["']node:fs(?:\/promises)?["']/,
     allowed:
-      /^src\/(?:storage\/(?:node-disk|lock-file)\.ts|server\/(?:ui-assets|file-descriptors)\.ts|net\/(?:unix-path|key-log)\.ts|config\/.*|client\/tls-files\.ts|cli\/files\.ts|bin\/.*)$/,
+      /^src\/(?:storage\/(?:node-disk|lock-file)\.ts|server\/(?:ui-assets|file-descriptors|cgroup-memory)\.ts|net\/(?:unix-path|key-log)\.ts|config\/.*|client\/tls-files\.ts|cli\/files\.ts|bin\/.*)$/,
   },
   {
     what: "the network",

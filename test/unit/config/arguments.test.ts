@@ -104,6 +104,13 @@ test("a bad environment variable is named", () => {
   assert.match(errorOf([], { SLUICE_SYNC: "perhaps" }), /^bad value for SLUICE_SYNC: /)
 })
 
+test("what Kubernetes says about a service of the same name is no setting", () => {
+  const env = { SLUICE_AMQP_PORT: "tcp://10.0.0.1:5673", SLUICE_HTTP_PORT: "udp://[fd00::1]:80" }
+  assert.equal(configOf([], env).amqpPort, 5672)
+  assert.equal(configOf([], env).httpPort, 15672)
+  assert.match(errorOf([], { SLUICE_HEARTBEAT: "tcp://10.0.0.1:60" }), /SLUICE_HEARTBEAT/)
+})
+
 test("help and version end the program whatever else is said", () => {
   assert.equal(parseArguments(["-h"], {}).kind, "help")
   assert.equal(parseArguments(["-p", "1", "--version"], {}).kind, "version")
