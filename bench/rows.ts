@@ -15,6 +15,7 @@ import { QUEUES_ROWS } from "./features/queues.ts"
 import { RPC_ROWS } from "./features/rpc.ts"
 import { SHOVEL_ROWS } from "./features/shovel.ts"
 import { STREAMS_ROWS } from "./features/streams.ts"
+import { WEBSOCKET_ROWS } from "./features/websocket.ts"
 import { runLoad, startLoad } from "./load.ts"
 import type { LoadResult } from "./load.ts"
 
@@ -321,6 +322,7 @@ export const ROWS: readonly Row[] = [
   ...CLIENT_ROWS,
   ...SHOVEL_ROWS,
   ...RPC_ROWS,
+  ...WEBSOCKET_ROWS,
   ...DELAYED_ROWS,
   ...QUEUES_ROWS,
 ]

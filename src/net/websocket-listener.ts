@@ -2,9 +2,10 @@ import type { IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
 import { WebSocketServer } from "ws"
 import type { WebSocket } from "ws"
-import { Chunk } from "../util/bytes.ts"
 import type { Clock, TimerHandle } from "../util/clock.ts"
 import type { Logger } from "../util/logger.ts"
+import { MessageMerger } from "./message-merger.ts"
+import type { BytesReceiver } from "./message-merger.ts"
 import { isConnected } from "./socket-transport.ts"
 import { isAllowedOrigin } from "./websocket-origin.ts"
 import { WebSocketTransport } from "./websocket-transport.ts"
@@ -13,9 +14,7 @@ import { WebSocketTransport } from "./websocket-transport.ts"
  * Turns requests for an upgrade, which an HTTP server hands over, into connections. Knows no AMQP, and
  * listens on no port itself. The payloads of all messages, binary or text, are one stream of bytes.
  */
-export interface WebSocketSession {
-  /** The bytes lie at the beginning of the chunk and are valid only during the call. */
-  onChunk(chunk: Chunk, size: number): void
+export interface WebSocketSession extends BytesReceiver {
   onClosed(): void
   /** Nobody has logged in yet. */
   readonly isStarting: boolean
@@ -32,8 +31,6 @@ export interface WebSocketListenerOptions {
 export const MESSAGE_BYTES_MAX = 16 << 20
 export const STARTING_MESSAGE_BYTES_MAX = 64 << 10
 
-/** What the session gets at one time, as much as a read from a socket brings. */
-const PIECE_BYTES = 128 << 10
 const PING_INTERVAL_MS = 30_000
 const KEEP_ALIVE_MS = 60_000
 const BROKEN_CLOSE_MS = 1000
@@ -46,6 +43,7 @@ export class WebSocketListener {
   readonly #log: Logger
   /** With the bytes that each had sent at the last ping. */
   readonly #transports = new Map<WebSocketTransport, number>()
+  readonly #merger = new MessageMerger()
   #pinging: TimerHandle | null = null
   readonly #server = new WebSocketServer({
     noServer: true,
@@ -113,14 +111,18 @@ export class WebSocketListener {
     const session = this.#accept(transport)
     let isLimited = limitMessages(webSocket, STARTING_MESSAGE_BYTES_MAX)
     webSocket.on("message", (data) => {
-      if (Buffer.isBuffer(data)) passOn(data, session)
-      if (isLimited && !session.isStarting) isLimited = !limitMessages(webSocket, MESSAGE_BYTES_MAX)
+      if (Buffer.isBuffer(data)) this.#merger.add(data, session)
+      if (!isLimited) return
+      // What a client sends behind its login may be large and begin in the same read.
+      this.#merger.flush()
+      if (!session.isStarting) isLimited = !limitMessages(webSocket, MESSAGE_BYTES_MAX)
     })
     this.#transports.set(transport, 0)
     webSocket.on("close", () => {
       deadline?.cancel()
       this.#transports.delete(transport)
       if (this.#transports.size === 0) this.close()
+      this.#merger.flush()
       session.onClosed()
     })
     if (this.#pinging === null) this.#schedulePings()
@@ -140,13 +142,6 @@ export class WebSocketListener {
   close(): void {
     this.#pinging?.cancel()
     this.#pinging = null
-  }
-}
-
-function passOn(data: Buffer, session: WebSocketSession): void {
-  for (let offset = 0; offset < data.length; offset += PIECE_BYTES) {
-    const piece = data.subarray(offset, offset + PIECE_BYTES)
-    session.onChunk(new Chunk(piece), piece.length)
   }
 }
 
