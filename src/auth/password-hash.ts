@@ -14,6 +14,9 @@ export type HashAlgorithm = "sha256" | "sha512" | "md5"
 
 export const DEFAULT_HASH_ALGORITHM: HashAlgorithm = "sha256"
 
+/** Shown for users without a hash, too: as RabbitMQ's, tools expect a text. */
+export const DEFAULT_ALGORITHM_NAME = `rabbit_password_hashing_${DEFAULT_HASH_ALGORITHM}`
+
 const SALT_SIZE = 4
 
 const DIGEST_SIZES: Readonly<Record<HashAlgorithm, number>> = { sha256: 32, sha512: 64, md5: 16 }
@@ -98,6 +101,15 @@ export function parseAlgorithmName(name: string | null): HashAlgorithm | "bcrypt
     `unknown password hashing algorithm '${name}' (rabbit_password_hashing_sha256, ` +
       "rabbit_password_hashing_sha512, rabbit_password_hashing_md5 or lavinmq_bcrypt)",
   )
+}
+
+/** For a hash that comes without a name, as RabbitMQ 3.5 wrote them: by its form and size. */
+export function likelyAlgorithmName(text: string): string {
+  if (text.startsWith("$2")) return "bcrypt"
+  const size = Buffer.from(text.replace(LEGACY_PREFIX, ""), "base64").length
+  for (const algorithm of ["md5", "sha512"] as const)
+    if (size === SALT_SIZE + DIGEST_SIZES[algorithm]) return algorithm
+  return DEFAULT_HASH_ALGORITHM
 }
 
 function computeDigest(algorithm: HashAlgorithm, salt: Buffer, password: string): Buffer {

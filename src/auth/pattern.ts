@@ -1,5 +1,5 @@
-import { Script, createContext } from "node:vm"
 import { AuthError } from "./errors.ts"
+import { Watchdog } from "./watchdog.ts"
 
 /**
  * A permission's regular expression: searched anywhere in a name, as RabbitMQ does; the empty one
@@ -12,8 +12,6 @@ import { AuthError } from "./errors.ts"
  */
 export const PATTERN_SIZE_MAX = 4_096
 export const TEST_MS_MAX = 20
-/** Of a test whose time went to other programs. */
-const ATTEMPTS_MAX = 5
 
 /** Letters that mean the same after a backslash in PCRE and JavaScript. */
 const SHARED_ESCAPES = "dDwWsSbBnrtfvxu"
@@ -145,39 +143,10 @@ class PatternReader {
   }
 }
 
-function testGuarded(regex: RegExp, name: string): boolean {
-  watchdog ??= new Watchdog()
-  return watchdog.test(regex, name)
-}
-
-/** Only a script can be given a time limit, so the test runs as one. It keeps nothing of it. */
-class Watchdog {
-  readonly #subject = { regex: /^$/, name: "" }
-  readonly #context = createContext(this.#subject)
-  readonly #script = new Script("regex.test(name)")
-
-  test(regex: RegExp, name: string): boolean {
-    this.#subject.regex = regex
-    this.#subject.name = name
-    for (let attempt = 1; ; attempt++) {
-      const before = process.cpuUsage()
-      try {
-        return this.#script.runInContext(this.#context, { timeout: TEST_MS_MAX }) === true
-      } catch (error) {
-        // Too slow, or out of stack for backtracking: denying is the safe answer.
-        if (attempt === ATTEMPTS_MAX || !hasWaited(error, before)) return false
-      }
-    }
-  }
-}
-
-/** The time was up, but went to other programs: on a busy machine that denies what is allowed. */
-function hasWaited(error: unknown, before: NodeJS.CpuUsage): boolean {
-  const isTimeout =
-    error instanceof Error && "code" in error && error.code === "ERR_SCRIPT_EXECUTION_TIMEOUT"
-  const { user, system } = process.cpuUsage(before)
-  return isTimeout && user + system < (TEST_MS_MAX * 1000) / 2
-}
-
 /** Made with the first pattern that needs it: it takes a millisecond that a start can save. */
 let watchdog: Watchdog | null = null
+
+function testGuarded(regex: RegExp, name: string): boolean {
+  watchdog ??= new Watchdog({ limitMs: TEST_MS_MAX })
+  return watchdog.test(regex, name)
+}

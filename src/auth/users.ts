@@ -2,7 +2,8 @@ import type { Random } from "../util/random.ts"
 import { DIRECT_USER_NAME } from "./direct-user.ts"
 import { AuthError } from "./errors.ts"
 import { isLoopback } from "./loopback.ts"
-import { parseStoredPassword, PasswordHash, type StoredPassword } from "./password-hash.ts"
+import { likelyAlgorithmName, parseStoredPassword, PasswordHash } from "./password-hash.ts"
+import type { StoredPassword } from "./password-hash.ts"
 import { VhostPermissions, type PermissionSources } from "./permissions.ts"
 import { TopicPermissions, type TopicPermissionSources } from "./topic-permissions.ts"
 import { parseTags, parseUsers, UserRecord } from "./users-file.ts"
@@ -178,7 +179,7 @@ export class UserStore {
     if (passwordHash !== undefined)
       return passwordHash === ""
         ? null
-        : parseStoredPassword(passwordHash, hashingAlgorithm ?? "sha256")
+        : parseStoredPassword(passwordHash, hashingAlgorithm ?? likelyAlgorithmName(passwordHash))
     if (password === undefined) return undefined
     const present = this.#users.get(name)?.hash ?? null
     if (present !== null && (await present.matches(password))) return undefined
