@@ -249,6 +249,73 @@ test("what makes no sense is refused with all reasons", async (context) => {
   await refused({ ...fine, "src-uri": "amqp:///none" }, /vhost 'none' not found/)
 })
 
+test("a shovel that would fill the queue that it empties is refused, one that may end is not", async (context) => {
+  const bed = await ShovelBed.open(context)
+  await bed.channel.declareQueue("a", { durable: true })
+  const self = { ...LOCAL, "src-queue": "a", "dest-queue": "a" }
+  const refused = (value: Record<string, unknown>): Promise<void> =>
+    assert.rejects(bed.setShovel("s", value), /queue 'a' in vhost '\/' into itself for ever/)
+  await refused(self)
+  await refused({ ...LOCAL, "src-queue": "a", "dest-exchange": "", "dest-exchange-key": "a" })
+  await refused({ ...self, "src-delete-after-duration": 60 })
+  await refused({ ...self, "src-uri": ["amqp://elsewhere", "amqp:///%2F"] })
+  // Nobody asks who imports definitions, and it would spin all the same.
+  await assert.rejects(bed.vhost.parameters.set("shovel", "s", self, null), /into itself/)
+  const { administration } = bed.running
+  await administration.putVhost("other")
+  const all = { configure: ".*", write: ".*", read: ".*" }
+  await administration.setPermissions("guest", "other", all)
+  await bed.setShovel("other", { ...self, "dest-uri": "amqp:///other" })
+  await bed.setShovel("key", { ...LOCAL, "src-queue": "a", "dest-exchange": "amq.topic" })
+  await bed.setShovel("elsewhere", { ...self, "dest-uri": "amqp://guest:guest@127.0.0.1:1" })
+  await bed.vhost.parameters.delete("shovel", "other")
+  await bed.vhost.parameters.delete("shovel", "key")
+  await bed.vhost.parameters.delete("shovel", "elsewhere")
+  await publishNumbers(bed.channel, "a", 100)
+  await bed.setShovel("once", { ...self, "src-delete-after": "queue-length" })
+  await eventually(() => assert.equal(bed.vhost.parameters.get("shovel", "once"), null))
+  assert.deepEqual(
+    bodies(await drain(bed.channel, "a")),
+    Array.from({ length: 100 }, (_, i) => String(i)),
+  )
+})
+
+test("a local shovel writes no other user's name into user_id", async (context) => {
+  const bed = await ShovelBed.open(context)
+  const { administration, broker } = bed.running
+  const all = { configure: ".*", write: ".*", read: ".*" }
+  for (const name of ["maker", "actor"]) {
+    const tags = name === "actor" ? ["policymaker", "impersonator"] : ["policymaker"]
+    await administration.putUser(name, { password: "p", tags })
+    await administration.setPermissions(name, "/", all)
+  }
+  const value = { ...LOCAL, "src-queue": "a", "dest-queue": "b" }
+  const set = (name: string, userId: string, more = {}): Promise<boolean> =>
+    bed.vhost.parameters.set(
+      "shovel",
+      "s",
+      { ...value, "dest-publish-properties": { user_id: userId }, ...more },
+      broker.users.get(name),
+    )
+  await assert.rejects(
+    set("maker", "guest"),
+    /user_id property set to 'guest' but the shovel is set by user 'maker'/,
+  )
+  await assert.rejects(
+    set("maker", "guest", { "dest-uri": ["amqp://elsewhere", "amqp://"] }),
+    /user_id/,
+  )
+  // There the destination looks at who logs in.
+  await set("maker", "guest", { "dest-uri": "amqp://guest:guest@127.0.0.1:1" })
+  await set("actor", "guest")
+  await set("maker", "maker")
+  await bed.channel.declareQueue("a", { durable: true })
+  await publishNumbers(bed.channel, "a", 1)
+  await eventually(() => assert.equal(bed.count("b"), 1))
+  const [moved] = await drain(bed.channel, "b")
+  assert.equal(moved?.properties.userId, "maker")
+})
+
 test("a user without the rights cannot have the broker do it", async (context) => {
   const bed = await ShovelBed.open(context)
   const { administration, broker } = bed.running

@@ -1,5 +1,6 @@
 import { messageOf } from "../../client/errors.ts"
 import type { Broker } from "../../broker/broker.ts"
+import { ANYWHERE } from "../../broker/commit-scope.ts"
 import { ADDED_NONE, StoredMessage } from "../../broker/message.ts"
 import {
   PUBLISH_ACCEPTED,
@@ -199,7 +200,7 @@ export class MoveJob {
     switch (outcome) {
       case PUBLISH_DURABLE:
       case PUBLISH_DUPLICATE:
-        broker.settledMoves.add(queue, segment, position, size, held.bodySize)
+        broker.settledMoves.add(queue, ANYWHERE, segment, position, size, held.bodySize)
         this.movedCount++
         return
       case PUBLISH_ACCEPTED:

@@ -18,6 +18,37 @@ export function checkShovelAccess(broker: Broker, user: User, config: ShovelConf
   if (destination.kind === "http") return
   for (const uri of destination.uris)
     if (isLocalUri(uri)) checkDestination(accessTo(broker, user, vhostOfUri(uri)), destination)
+  if (destination.uris.some(isLocalUri)) checkUserId(user, config.publishProperties?.userId)
+}
+
+/** As if the user published the messages: a local shovel may carry any name, so the one it writes is looked at here. */
+function checkUserId(user: User, userId: string | undefined): void {
+  if (userId === undefined || userId === user.name || user.tags.includes("impersonator")) return
+  throw new Refusal(
+    "precondition-failed",
+    `dest-publish-properties: user_id property set to '${userId}' but the shovel is set by user '${user.name}'`,
+  )
+}
+
+/**
+ * A shovel must not fill the queue that it empties. Only what is certain is refused: both ends are this
+ * broker without a login, and nothing but the queue's own name is between them. One that ends after a number
+ * of messages may pass each once.
+ */
+export function checkShovelEnds({ source, destination, deleteAfter }: ShovelConfig): void {
+  const { queue } = source
+  if (queue === null || destination.kind === "http" || deleteAfter !== "never") return
+  const { exchange, exchangeKey } = destination
+  const target = exchange === "" ? exchangeKey : destination.queue
+  if (target !== queue) return
+  const vhosts = new Set(source.uris.filter(isLocalUri).map(vhostOfUri))
+  for (const uri of destination.uris)
+    if (isLocalUri(uri) && vhosts.has(vhostOfUri(uri)))
+      throw new Refusal(
+        "precondition-failed",
+        `the shovel would move queue '${queue}' in vhost '${vhostOfUri(uri)}' into itself for ever: ` +
+          "name another destination, or let it end with src-delete-after",
+      )
 }
 
 function accessTo(broker: Broker, user: User, vhostName: string): Access {

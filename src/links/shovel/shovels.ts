@@ -7,7 +7,7 @@ import type { LinkEnvironment } from "../link-connection.ts"
 import { LinkCounters } from "../link-status.ts"
 import type { LinkKind, StartLine } from "../links.ts"
 import { Shovel } from "./shovel.ts"
-import { checkShovelAccess } from "./shovel-access.ts"
+import { checkShovelAccess, checkShovelEnds } from "./shovel-access.ts"
 import { parseShovel } from "./shovel-config.ts"
 
 /**
@@ -53,6 +53,7 @@ export class Shovels implements LinkKind {
 
   validate(_: Vhost, __: string, name: string, value: unknown, user: User | null): void {
     const config = parseShovel(name, value)
+    checkShovelEnds(config)
     if (user !== null) checkShovelAccess(this.#options.broker, user, config)
   }
 
