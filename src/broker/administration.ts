@@ -35,7 +35,7 @@ export interface UserRequest {
   readonly password?: string
   /** "" means that no password logs in. */
   readonly passwordHash?: string
-  /** Of passwordHash. Default SHA-256; names as RabbitMQ and LavinMQ write them. */
+  /** Of passwordHash. By default what its size says; names as RabbitMQ and LavinMQ write them. */
   readonly hashingAlgorithm?: string
   readonly tags?: readonly string[]
 }

@@ -19,6 +19,7 @@ import type { Parameters } from "./parameters.ts"
 import { MessageCounters } from "./message-counters.ts"
 import type { MessageQueue } from "./queue/message-queue.ts"
 import { SettledMoves } from "./settled-moves.ts"
+import type { CommitFailure } from "./commit-scope.ts"
 import type { Turn, TurnSession } from "./turn.ts"
 import type { Vhost } from "./vhost.ts"
 import { VhostTotals } from "./vhost-totals.ts"
@@ -72,8 +73,8 @@ export interface BrokerOptions {
   readonly uniqueClusterName?: string
   /** Default 0: no limit. */
   readonly maxConnections?: number
-  /** A write to the disk has failed and has not succeeded since. */
-  readonly hasFailedWrites?: () => boolean
+  /** Stores and logs whose last write to the disk has failed. */
+  readonly failedWriteCount?: () => number
 }
 
 export class Broker {
@@ -117,9 +118,11 @@ export class Broker {
   readonly alarms = new Alarms()
   /** Of the alarms: why publishes are refused or held up at present; null if they are not. */
   alarmReason: string | null = null
+  readonly #failedWriteCount: () => number
 
   constructor(options: BrokerOptions) {
     this.clock = options.clock
+    this.#failedWriteCount = options.failedWriteCount ?? (() => 0)
     this.random = options.random
     this.log = options.log
     this.turn = options.turn
@@ -131,7 +134,7 @@ export class Broker {
     this.timers = new TimerWheel(options.clock)
     this.messageCounters = new MessageCounters(options.clock)
     this.durableChanges = new DurableChanges(options.turn, this.sessionsWaiting)
-    this.settledMoves = new SettledMoves(options.turn, options.hasFailedWrites ?? (() => false))
+    this.settledMoves = new SettledMoves(options.turn, () => this.failedWriteCount > 0)
     this.clusterName = options.clusterName
     this.#uniqueClusterName = options.uniqueClusterName ?? options.clusterName
   }
@@ -174,16 +177,21 @@ export class Broker {
     })
   }
 
+  /** Stores and logs of definitions that cannot be written at present. */
+  get failedWriteCount(): number {
+    return this.#failedWriteCount()
+  }
+
   /** Everything that sessions derived from topology, permissions and alarms is void. */
   invalidateRoutes(): void {
     for (const vhost of this.vhosts.values()) vhost.generation++
   }
 
-  commitRoundCompleted(round: number, error: Error | null): void {
+  commitRoundCompleted(round: number, failure: CommitFailure | null): void {
     this.clock.refresh()
-    this.settledMoves.roundCompleted(round, error !== null)
+    this.settledMoves.roundCompleted(round, failure)
     for (const session of this.sessionsWaiting)
-      if (!session.roundCompleted(round, error !== null)) this.sessionsWaiting.delete(session)
+      if (!session.roundCompleted(round, failure)) this.sessionsWaiting.delete(session)
     this.turn.run()
   }
 

@@ -52,7 +52,8 @@ export class DirectReplies {
   /** Returns the name under which the consumer gets replies from now on. */
   add(consumer: ReplyConsumer): string {
     for (;;) {
-      const name = randomName(this.#random, NAME_PREFIX)
+      // RabbitMQ's form: two parts and an end that clients have been seen to look for.
+      const name = `${randomName(this.#random, NAME_PREFIX)}${randomName(this.#random, ".")}==`
       if (this.#consumers.has(name)) continue
       this.#consumers.set(name, consumer)
       return name

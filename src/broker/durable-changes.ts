@@ -1,3 +1,5 @@
+import { ANYWHERE } from "./commit-scope.ts"
+import type { CommitFailure, CommitScope } from "./commit-scope.ts"
 import { Refusal } from "./errors.ts"
 import type { Turn, TurnSession } from "./turn.ts"
 
@@ -10,10 +12,11 @@ import type { Turn, TurnSession } from "./turn.ts"
 /** Told of commit rounds. */
 export interface RoundWaiter {
   /** A commit round ended; false if it waits for no other. */
-  roundCompleted(round: number, failed: boolean): boolean
+  roundCompleted(round: number, failure: CommitFailure | null): boolean
 }
 
 interface Waiting {
+  readonly scope: CommitScope
   /** -1 until the turn has ended. */
   round: number
   resolve(): void
@@ -31,10 +34,10 @@ export class DurableChanges implements TurnSession, RoundWaiter {
     this.#waiters = waiters
   }
 
-  /** Rejects with a Refusal if the disk did not take it. */
-  settled(): Promise<void> {
+  /** Rejects with a Refusal if the disk did not take it. `scope` is where it was written. */
+  settled(scope: CommitScope = ANYWHERE): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ round: -1, resolve, reject })
+      this.#waiting.push({ scope, round: -1, resolve, reject })
       this.#turn.markSession(this)
     })
   }
@@ -43,20 +46,20 @@ export class DurableChanges implements TurnSession, RoundWaiter {
     for (const entry of this.#waiting) {
       if (entry.round !== -1) continue
       entry.round = round
-      if (!writeFailed) continue
+      if (!writeFailed || !entry.scope.hasFailedWrites) continue
       entry.round = completedRound
       entry.reject(notWritten())
     }
-    this.roundCompleted(completedRound, false)
+    this.roundCompleted(completedRound, null)
     if (this.#waiting.length > 0) this.#waiters.add(this)
   }
 
-  roundCompleted(round: number, failed: boolean): boolean {
+  roundCompleted(round: number, failure: CommitFailure | null): boolean {
     const done = this.#waiting.filter((entry) => entry.round !== -1 && entry.round <= round)
     if (done.length > 0)
       this.#waiting = this.#waiting.filter((entry) => entry.round === -1 || entry.round > round)
     for (const entry of done) {
-      if (failed) entry.reject(notWritten())
+      if (failure !== null && entry.scope.isHitBy(failure)) entry.reject(notWritten())
       else entry.resolve()
     }
     return this.#waiting.length > 0

@@ -178,6 +178,8 @@ export interface ConsumerInfo {
   readonly arguments: Table
   /** False while it waits for another to leave (single active consumer). */
   readonly isActive: boolean
+  /** Its queue delivers to one consumer at a time (single active consumer). */
+  readonly isSingleActive: boolean
   readonly unackedCount: number
   /** It may take a message now. */
   readonly hasCapacity: boolean

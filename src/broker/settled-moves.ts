@@ -1,3 +1,4 @@
+import type { CommitFailure, CommitScope } from "./commit-scope.ts"
 import type { Turn, TurnSession } from "./turn.ts"
 
 /**
@@ -36,16 +37,20 @@ interface Batch {
   round: number
   count: number
   queues: MovedFrom[]
+  /** Where the copies went. */
+  targets: CommitScope[]
   numbers: Float64Array
 }
 
 export class SettledMoves implements TurnSession {
   inTurn = false
   readonly #turn: Turn
-  /** A write has failed and nobody knows whether it was a copy's. */
+  /** Some write has failed, perhaps a copy's. */
   readonly #hasFailedWrites: () => boolean
   /** Moves of this turn. */
   #current = newBatch()
+  /** The disk has refused their copies; they wait until it takes everything again. */
+  #refused = newBatch()
   /** By rising round. */
   readonly #waiting: Batch[] = []
   /** Their round has ended well. */
@@ -62,16 +67,25 @@ export class SettledMoves implements TurnSession {
 
   /** Messages that are in both queues at present. */
   get count(): number {
-    let count = this.#current.count - this.#settledCount
+    let count = this.#current.count + this.#refused.count - this.#settledCount
     for (const batch of this.#waiting) count += batch.count
     for (const batch of this.#safe) count += batch.count
     return count
   }
 
-  add(queue: MovedFrom, segment: number, position: number, size: number, bodySize: number): void {
+  /** `target` is where the copy went. */
+  add(
+    queue: MovedFrom,
+    target: CommitScope,
+    segment: number,
+    position: number,
+    size: number,
+    bodySize: number,
+  ): void {
     const batch = this.#current
     const at = batch.count * STRIDE
     if (at === batch.numbers.length) grow(batch)
+    batch.targets[batch.count] = target
     batch.queues[batch.count++] = queue
     const { numbers } = batch
     numbers[at] = segment
@@ -84,11 +98,20 @@ export class SettledMoves implements TurnSession {
   /** End of the turn: the copies are written, and covered by `round`. */
   settle(round: number, completedRound: number, writeFailed: boolean): void {
     const batch = this.#current
-    if (batch.count > 0 && !writeFailed && !this.#hasFailedWrites()) {
-      batch.round = round
-      this.#waiting.push(batch)
+    if (batch.count > 0) {
       this.#current = this.#spare ?? newBatch()
       this.#spare = null
+      if (writeFailed || this.#hasFailedWrites())
+        takeOut(batch, (target) => target.hasFailedWrites, this.#refused)
+      batch.round = round
+      if (batch.count > 0) this.#waiting.push(batch)
+    }
+    const refused = this.#refused
+    if (refused.count > 0 && !this.#hasFailedWrites()) {
+      // They were written since, in this turn or an earlier one.
+      refused.round = Math.max(round, this.#turn.lastRound)
+      this.#waiting.push(refused)
+      this.#refused = newBatch()
     }
     this.#roundEnded(completedRound)
     this.#release(MOVES_PER_TURN, QUEUES_PER_TURN)
@@ -99,16 +122,17 @@ export class SettledMoves implements TurnSession {
   continueReading(): void {}
 
   /**
-   * A commit round ended. If it failed, nobody knows what of it is on the disk: the originals stay
-   * unacknowledged, and come again with the next start.
+   * A commit round ended. Nobody knows which of the copies that its failure hits are on the disk: their
+   * originals stay unacknowledged, and come again with the next start.
    */
-  roundCompleted(round: number, failed: boolean): void {
-    if (failed)
-      while (this.#waiting.length > 0 && this.#waiting[0]!.round <= round) this.#waiting.shift()
-    else this.#roundEnded(round)
+  roundCompleted(round: number, failure: CommitFailure | null): void {
+    if (failure !== null)
+      for (const batch of this.#waiting)
+        if (batch.round <= round) takeOut(batch, (target) => target.isHitBy(failure), null)
+    this.#roundEnded(round)
     this.#release(MOVES_PER_TURN, QUEUES_PER_TURN)
     // What a failing disk kept back goes with a later round.
-    if (this.#current.count > 0) this.#turn.markSession(this)
+    if (this.#current.count > 0 || this.#refused.count > 0) this.#turn.markSession(this)
   }
 
   /** The broker stops: all that is safe is settled now. */
@@ -162,6 +186,7 @@ export class SettledMoves implements TurnSession {
   #keep(batch: Batch): void {
     if (batch.numbers.length > SPARE_MAX) return
     batch.queues.length = 0
+    batch.targets.length = 0
     batch.count = 0
     batch.round = ROUND_UNKNOWN
     this.#spare = batch
@@ -173,6 +198,7 @@ function newBatch(): Batch {
     round: ROUND_UNKNOWN,
     count: 0,
     queues: [],
+    targets: [],
     numbers: new Float64Array(CAPACITY_MIN * STRIDE),
   }
 }
@@ -181,4 +207,28 @@ function grow(batch: Batch): void {
   const numbers = new Float64Array(batch.numbers.length * 2)
   numbers.set(batch.numbers)
   batch.numbers = numbers
+}
+
+/** Takes the moves to such targets out of a batch, into another one if there is one. The others keep their order. */
+function takeOut(
+  batch: Batch,
+  isTaken: (target: CommitScope) => boolean,
+  other: Batch | null,
+): void {
+  let kept = 0
+  for (let i = 0; i < batch.count; i++) {
+    if (isTaken(batch.targets[i]!)) {
+      if (other !== null) copyMove(batch, i, other, other.count++)
+    } else copyMove(batch, i, batch, kept++)
+  }
+  batch.count = kept
+  batch.queues.length = kept
+  batch.targets.length = kept
+}
+
+function copyMove(from: Batch, index: number, to: Batch, at: number): void {
+  if ((at + 1) * STRIDE > to.numbers.length) grow(to)
+  to.queues[at] = from.queues[index]!
+  to.targets[at] = from.targets[index]!
+  to.numbers.set(from.numbers.subarray(index * STRIDE, (index + 1) * STRIDE), at * STRIDE)
 }

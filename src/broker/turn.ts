@@ -73,6 +73,8 @@ export class Turn {
   loopCount = 0
   /** Turns so far, the present one included. */
   runCount = 0
+  /** The commit round that covers all that was written up to the last turn. */
+  lastRound = 0
   #backlogLoop = -2
   #scheduled = false
   #running = false
@@ -201,6 +203,7 @@ export class Turn {
       this.#deliver()
       this.#write()
       const round = this.#commit.request()
+      this.lastRound = Math.max(this.lastRound, round)
       this.#settle(round)
     } finally {
       // What is thrown here is a bug, and the process ends. If its owner keeps it, turns go on.

@@ -7,6 +7,7 @@ import type { Clock } from "../util/clock.ts"
 import type { Logger } from "../util/logger.ts"
 import type { Random } from "../util/random.ts"
 import type { TimerWheel } from "../util/timer-wheel.ts"
+import type { DefinitionScope } from "./commit-scope.ts"
 import type { SettledMoves } from "./settled-moves.ts"
 import type { DestinationKind } from "./exchange/destination.ts"
 import type { Exchange } from "./exchange/exchange.ts"
@@ -23,8 +24,8 @@ export type DocumentShape = "list" | "object"
 /** What becomes of a redeclaration with other arguments: 406, or success with what there is. */
 export type DeclareMismatch = "strict" | "adopt"
 
-/** What the vhost needs from its surroundings. */
-export interface VhostContext {
+/** What the vhost needs from its surroundings. As a scope it is definitions.amqp. */
+export interface VhostContext extends DefinitionScope {
   readonly turn: Turn
   readonly clock: Clock
   readonly timers: TimerWheel
@@ -47,8 +48,6 @@ export interface VhostContext {
    * cannot be written, a deletion waits (false) and anything else is refused with a Refusal.
    */
   logDefinition(frame: Buffer, isDeletion: boolean): boolean
-  /** definitions.amqp cannot be written at present. */
-  readonly failed: boolean
   stalled(queue: MessageQueue): void
   wentEmpty(queue: Queue): void
 }
@@ -60,6 +59,8 @@ export interface ExchangeDeclaration {
   readonly durable: boolean
   readonly autoDelete: boolean
   readonly internal: boolean
+  /** It is the broker's own: its name may begin with amq. */
+  readonly isReserved?: boolean
   readonly arguments: Table
 }
 

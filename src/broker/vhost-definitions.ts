@@ -28,8 +28,9 @@ import { FRAME_HEADER_SIZE } from "../amqp/frames.ts"
 import { AmqpReader } from "../amqp/reader.ts"
 import type { Table } from "../amqp/table.ts"
 import type { DestinationKind } from "./exchange/destination.ts"
-import { DESTINATION_QUEUE } from "./exchange/destination.ts"
+import { DESTINATION_EXCHANGE, DESTINATION_QUEUE } from "./exchange/destination.ts"
 import type { Exchange } from "./exchange/exchange.ts"
+import { isPredeclaredExchange } from "./exchange/predeclared.ts"
 import type { MessageQueue } from "./queue/message-queue.ts"
 
 /**
@@ -192,4 +193,40 @@ export function applyDefinition(frame: Buffer, sink: DefinitionSink): boolean {
     default:
       return false
   }
+}
+
+/** Survives a restart. An exclusive queue never does: its connection is gone by then. */
+export function isPersistent(queue: MessageQueue): boolean {
+  return queue.durable && queue.owner === null
+}
+
+export function isBindingPersistent(
+  source: Exchange,
+  destination: Exchange | MessageQueue,
+): boolean {
+  if (!source.durable || !destination.durable) return false
+  return destination.kind === DESTINATION_EXCHANGE || destination.owner === null
+}
+
+/** Every durable definition as frames. Exchanges and queues before bindings. */
+export function forEachDefinition(
+  { exchanges, queues }: Topology,
+  emit: (frame: Buffer) => void,
+): void {
+  for (const exchange of exchanges.values())
+    if (exchange.durable && !isPredeclaredExchange(exchange.name))
+      emit(exchangeDeclareFrame(exchange))
+  for (const queue of queues.values()) if (isPersistent(queue)) emit(queueDeclareFrame(queue))
+  for (const source of exchanges.values())
+    source.bindings.forEach((destination, routingKey, args) => {
+      const { kind, name } = destination
+      const target = kind === DESTINATION_QUEUE ? queues.get(name) : exchanges.get(name)
+      if (target !== undefined && isBindingPersistent(source, target))
+        emit(bindFrame(source.name, target.kind, target.name, routingKey, args))
+    })
+}
+
+interface Topology {
+  readonly exchanges: ReadonlyMap<string, Exchange>
+  readonly queues: ReadonlyMap<string, MessageQueue>
 }

@@ -16,6 +16,7 @@ import {
   checkQueueEquivalence,
 } from "./arguments.ts"
 import type { AdoptMismatch } from "./arguments.ts"
+import type { DefinitionScope } from "./commit-scope.ts"
 import type { ConnectionHandle } from "./connection-handle.ts"
 import { DirectReplies } from "./direct-reply.ts"
 import { DeadLetters } from "./dead-letter/dead-letters.ts"
@@ -64,6 +65,8 @@ import {
   bindFrame,
   exchangeDeclareFrame,
   exchangeDeleteFrame,
+  isBindingPersistent,
+  isPersistent,
   queueDeclareFrame,
   queueDeleteFrame,
   unbindFrame,
@@ -220,7 +223,12 @@ export class Vhost
 
   /** Changes of the durable topology cannot be written at present. */
   get isLogFailed(): boolean {
-    return this.#context.failed
+    return this.#context.hasFailedWrites
+  }
+
+  /** For those who wait until their changes of the durable topology are safe. */
+  get definitions(): DefinitionScope {
+    return this.#context
   }
 
   get vhostName(): string {
@@ -280,7 +288,7 @@ export class Vhost
     checkName("exchange", name)
     checkTypeArguments(this.name, name, request.type, request.arguments)
     checkExchangeArguments(this.name, name, request.arguments)
-    if (name.startsWith(RESERVED_PREFIX))
+    if (name.startsWith(RESERVED_PREFIX) && request.isReserved !== true)
       throw new Refusal(
         "access-refused",
         `exchange name '${name}' contains reserved prefix '${RESERVED_PREFIX}*'`,
@@ -299,7 +307,7 @@ export class Vhost
   deleteExchange(name: string, ifUnused: boolean): void {
     if (name === "") throw defaultExchangeRefused()
     const exchange = this.exchanges.get(name)
-    if (isPredeclaredExchange(name))
+    if (name.startsWith(RESERVED_PREFIX))
       throw new Refusal(
         "access-refused",
         `deletion of system exchange '${name}' in vhost '${this.name}' not allowed`,
@@ -751,22 +759,6 @@ export class Vhost
     return kind === DESTINATION_QUEUE ? this.queues.has(name) : this.exchanges.has(name)
   }
 
-  /** Every durable definition as frames, for compaction. Exchanges and queues before bindings. */
-  forEachDefinition(emit: (frame: Buffer) => void): void {
-    for (const exchange of this.exchanges.values())
-      if (exchange.durable && !isPredeclaredExchange(exchange.name))
-        emit(exchangeDeclareFrame(exchange))
-    for (const queue of this.queues.values())
-      if (isPersistent(queue)) emit(queueDeclareFrame(queue))
-    for (const source of this.exchanges.values())
-      source.bindings.forEach((destination, routingKey, args) => {
-        const { kind, name } = destination
-        const target = kind === DESTINATION_QUEUE ? this.queues.get(name) : this.exchanges.get(name)
-        if (target !== undefined && isBindingPersistent(source, target))
-          emit(bindFrame(source.name, target.kind, target.name, routingKey, args))
-      })
-  }
-
   #log(isDurable: boolean, frame: () => Buffer, isDeletion: boolean): void {
     if (!isDurable || this.#isLoading) return
     if (this.#context.logDefinition(frame(), isDeletion)) this.loggedCount++
@@ -776,16 +768,6 @@ export class Vhost
     this.generation++
     this.router.invalidate()
   }
-}
-
-/** Survives a restart. An exclusive queue never does: its connection is gone by then. */
-export function isPersistent(queue: MessageQueue): boolean {
-  return queue.durable && queue.owner === null
-}
-
-function isBindingPersistent(source: Exchange, destination: Exchange | MessageQueue): boolean {
-  if (!source.durable || !destination.durable) return false
-  return destination.kind === DESTINATION_EXCHANGE || destination.owner === null
 }
 
 function defaultExchangeRefused(): Refusal {

@@ -409,6 +409,15 @@ export const OPTIONS = {
     reload: "at once",
     doc: "File to which the log is appended instead of standard error, as JSON; opened again at SIGHUP, so that it can be moved away",
   }),
+  logExchange: option<boolean>({
+    default: false,
+    parse: parseBoolean,
+    ini: ["main", "log_exchange"],
+    env: "SLUICE_LOG_EXCHANGE",
+    flags: ["--log-exchange"],
+    argument: "BOOL",
+    doc: "The lines of the log are published to the topic exchanges amq.rabbitmq.log and amq.lavinmq.log of the vhost /, with the severity as routing key",
+  }),
   auditLog: option<boolean>({
     default: true,
     parse: parseBoolean,

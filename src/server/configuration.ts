@@ -29,6 +29,7 @@ function settingsOf(config: Config): BrokerStartOptions {
     sync: config.sync,
     logLevel: config.logLevel,
     logFile: config.logFile,
+    logExchange: config.logExchange,
     auditLog: config.auditLog,
     auditLogMaxBytes: config.auditLogMaxBytes,
     auditLogFiles: config.auditLogFiles,

@@ -7,7 +7,7 @@ import { VERSION } from "../config/version.ts"
 import type { Listener, NodeFacts } from "../http/api.ts"
 import type { HttpApp } from "../http/app.ts"
 import type { AuditTrail } from "../http/audit.ts"
-import { LazyApp } from "../http/lazy-app.ts"
+import { LazyApp, loadInTurns } from "../http/lazy-app.ts"
 import { HttpListener, loadAdapter } from "../http/listener.ts"
 import type { UnixListenOptions } from "../http/listener.ts"
 import type { TlsContexts } from "../net/tls-contexts.ts"
@@ -29,6 +29,7 @@ export interface HttpServerOptions {
   freeDiskMinBytes(): number
   readonly memory: NodeFacts["memory"]
   configuration(): Readonly<Record<string, unknown>>
+  readonly logLevel: NodeFacts["logLevel"]
   readonly setLogLevel: NodeFacts["setLogLevel"]
   readonly metrics: () => Promise<Metrics>
   readonly links: LinkSet
@@ -82,6 +83,7 @@ export class HttpServer {
       freeDiskBytes: () => options.freeDiskBytes(),
       memory: options.memory,
       configuration: () => options.configuration(),
+      logLevel: options.logLevel,
       setLogLevel: options.setLogLevel,
       listeners: () => [...options.amqpListeners(), ...this.#listeners],
       certificates: () => options.certificates(),
@@ -89,6 +91,8 @@ export class HttpServer {
   }
 
   async #makeApp(node: NodeFacts): Promise<HttpApp> {
+    const { APP_PARTS } = await import("../http/app-parts.ts")
+    await loadInTurns(this.#options.broker.clock, [...APP_PARTS, loadAdapter])
     const [{ createApp }, { addUi }, { Sessions }, { openUiAssets }, metrics] = await Promise.all([
       import("../http/app.ts"),
       import("../http/ui.ts"),
@@ -111,7 +115,11 @@ export class HttpServer {
       links,
     }
     const app = createApp(api, broker.log)
-    addUi(app, openUiAssets)
+    // The first request of all makes the router and much else.
+    await loadInTurns(broker.clock, [
+      () => addUi(app, openUiAssets),
+      () => app.request("/api/auth"),
+    ])
     return app
   }
 
@@ -119,7 +127,6 @@ export class HttpServer {
   async load(): Promise<void> {
     try {
       await this.app.load()
-      loadAdapter()
     } catch {
       // It is in the log, and the answer of each request.
     }

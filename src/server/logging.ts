@@ -25,6 +25,9 @@ const RANK: Readonly<Record<LogLevel, number>> = {
   silent: Infinity,
 }
 
+/** The least severe first. */
+const LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] as const
+
 export interface LogOptions {
   readonly clock: Clock
   /** Of lines that are written and kept. Default info; for a logger of the embedder its own level decides. */
@@ -77,6 +80,11 @@ export class BrokerLog implements Logger {
 
   error(fields: object, text: string): void {
     this.#log("error", fields, text)
+  }
+
+  /** In force: of lines that are kept. */
+  get level(): LogLevel {
+    return LEVELS.find((one) => RANK[one] >= this.#ringRank) ?? "silent"
   }
 
   set level(level: LogLevel) {

@@ -3,8 +3,8 @@ import { hostname } from "node:os"
 import type { Broker } from "../broker/broker.ts"
 import { VERSION } from "../config/version.ts"
 import type { NodeFacts } from "../http/api.ts"
-import { LazyApp } from "../http/lazy-app.ts"
-import { HttpListener } from "../http/listener.ts"
+import { LazyApp, loadInTurns } from "../http/lazy-app.ts"
+import { HttpListener, loadAdapter } from "../http/listener.ts"
 import type { MetricsFacts, StoreFigures } from "../http/metrics/figures.ts"
 import type { LinkSet } from "../links/link-set.ts"
 import type { Metrics } from "../http/metrics/metrics.ts"
@@ -79,6 +79,8 @@ export class MetricsServer {
       links: () => options.links(),
     }
     this.app = new LazyApp(async () => {
+      const { APP_PARTS } = await import("../http/app-parts.ts")
+      await loadInTurns(broker.clock, [...APP_PARTS, loadAdapter])
       const { createMetricsApp } = await import("../http/metrics/app.ts")
       return createMetricsApp(broker, await this.load())
     }, broker.log)

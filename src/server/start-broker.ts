@@ -23,6 +23,7 @@ import { StorageError } from "../storage/disk.ts"
 import { FreeSpaceMonitor } from "../storage/free-space.ts"
 import { CountingDisk } from "../storage/counting-disk.ts"
 import { GroupCommit } from "../storage/group-commit.ts"
+import type { RoundFailure } from "../storage/round-failure.ts"
 import { JsonStore } from "../storage/json-store.ts"
 import { MemoryDisk } from "../storage/memory-disk.ts"
 import { NodeDisk } from "../storage/node-disk.ts"
@@ -46,6 +47,7 @@ import { MemoryMonitor } from "./memory-monitor.ts"
 import type { MemorySource } from "./memory-monitor.ts"
 import { ProcessMemory } from "./process-memory.ts"
 import { AuditLog } from "./audit-log.ts"
+import { LogExchange } from "./log-exchange.ts"
 import { BrokerLog } from "./logging.ts"
 import type { LogLevel } from "./logging.ts"
 import { SettingsDocument } from "./settings-document.ts"
@@ -79,6 +81,11 @@ export interface BrokerStartOptions {
   readonly logFile?: string
   /** A pino-compatible logger. Default: silent without `logLevel`, standard error with it. */
   readonly logger?: Logger
+  /**
+   * The log is published to the exchanges amq.rabbitmq.log and amq.lavinmq.log of the vhost /, severity as
+   * routing key. Default false.
+   */
+  readonly logExchange?: boolean
   /** False: administrative changes are recorded in memory only. Default true. */
   readonly auditLog?: boolean
   /** Default 10 MiB. */
@@ -109,6 +116,8 @@ export interface BrokerStartOptions {
   readonly channelMax?: number
   /** Connections that may be open at one time. Default 0: no limit. */
   readonly maxConnections?: number
+  /** Connections that have not logged in yet, or are closing; each costs some 10 KiB. Default 10,000. */
+  readonly maxHandshakes?: number
   /** Default 0: no limit. */
   readonly maxConsumersPerChannel?: number
   /** How long a consumer may keep a delivery, for queues that do not say. Default 30 minutes; 0 is no limit. */
@@ -167,8 +176,6 @@ export { StartError }
 
 const TICK_MS = 500
 const DISK_FULL_CODES: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"])
-/** Connections that are not open yet, or no more. A flood of them costs some 10 KiB each, for ten seconds. */
-const HANDSHAKES_MAX = 10_000
 /** How long clients have to answer connection.close at shutdown. */
 const SHUTDOWN_CLIENTS_MS = 5000
 
@@ -179,6 +186,7 @@ const DEFAULTS = {
   auditLogFiles: 5,
   frameMax: 131_072,
   channelMax: 2047,
+  maxHandshakes: 10_000,
   consumerTimeoutMs: 1_800_000,
   segmentSizeBytes: 8 << 20,
 }
@@ -256,7 +264,7 @@ export class RunningBroker {
     const turn = new Turn(this.#clock, this.#commit, (writable) => this.#writeFailed(writable))
     this.#users = this.#userStore(random)
     this.broker = new Broker({
-      hasFailedWrites: () => this.#failedWritables.size > 0,
+      failedWriteCount: () => this.#failedWritables.size,
       clock: this.#clock,
       random,
       log: this.#log,
@@ -268,7 +276,7 @@ export class RunningBroker {
       uniqueClusterName: uniqueClusterName(this.dataDirectory, random),
       maxConnections: options.maxConnections ?? 0,
     })
-    this.#commit.onComplete = (round, error) => this.#roundCompleted(round, error)
+    this.#commit.onComplete = (round, failure) => this.#roundCompleted(round, failure)
     const buffers = new BufferPool()
     this.#stores = {
       disk: this.#disk,
@@ -384,6 +392,7 @@ export class RunningBroker {
       const disk = this.#options.disk ?? new NodeDisk()
       await loadDefinitions(disk, resolve(definitions), this)
     }
+    new LogExchange(this.broker, this.#log.ring, this.#options.logExchange ?? false).start()
     this.#freeSpace.start()
     this.#memory.start()
     await this.#listeners.open()
@@ -442,6 +451,7 @@ export class RunningBroker {
     const { HttpServer } = await import("./http-server.ts")
     const server = new HttpServer({
       configuration: () => this.#configuration,
+      logLevel: () => nameOf(this.#log.level),
       setLogLevel: (level) => {
         this.#log.level = levelOf(level)
       },
@@ -502,7 +512,10 @@ export class RunningBroker {
     const id = ++this.#lastConnectionId
     const connection = new Connection(id, broker, transport, this.#outboxPool, this.#session)
     const startingCount = broker.connections.size - broker.admission.connectionCount
-    if (startingCount > HANDSHAKES_MAX) connection.destroy()
+    const max = this.#options.maxHandshakes ?? DEFAULTS.maxHandshakes
+    if (startingCount <= max) return connection
+    this.#log.warn({ max }, "too many connections have not logged in yet: new ones are closed")
+    connection.destroy()
     return connection
   }
 
@@ -543,10 +556,10 @@ export class RunningBroker {
 
   // ---- disk
 
-  #roundCompleted(round: number, error: Error | null): void {
-    if (error !== null)
-      this.#log.error({ err: error }, "fdatasync failed: waiting confirms are refused")
-    this.broker.commitRoundCompleted(round, error)
+  #roundCompleted(round: number, failure: RoundFailure | null): void {
+    if (failure?.isNew === true)
+      this.#log.error({ err: failure }, "a sync failed: what waited for these files is refused")
+    this.broker.commitRoundCompleted(round, failure)
   }
 
   #writeFailed(writable: Writable): void {
@@ -579,6 +592,7 @@ export class RunningBroker {
       writable.write()
       if (!writable.failed) this.#failedWritables.delete(writable)
     }
+    if (this.#failedWritables.size === 0) this.broker.turn.markSession(this.broker.settledMoves)
     this.broker.turn.schedule() // What they have written is to be synced.
     this.#updateAlarm()
   }
@@ -650,6 +664,10 @@ export class RunningBroker {
 
 function levelOf(level: LogLevel | "none"): LogLevel {
   return level === "none" ? "silent" : level
+}
+
+function nameOf(level: LogLevel): Exclude<LogLevel, "silent"> | "none" {
+  return level === "silent" ? "none" : level
 }
 
 function sessionOptions(options: BrokerStartOptions): SessionOptions {

@@ -9,9 +9,10 @@ import { Queue } from "../broker/queue/queue.ts"
 import { Stream } from "../broker/stream/stream.ts"
 import type { SettledMoves } from "../broker/settled-moves.ts"
 import type { Turn, Writable } from "../broker/turn.ts"
-import { isPersistent, Vhost } from "../broker/vhost.ts"
+import { Vhost } from "../broker/vhost.ts"
 import type { DeclareMismatch, DocumentShape, VhostContext } from "../broker/vhost-context.ts"
-import { applyDefinition } from "../broker/vhost-definitions.ts"
+import type { CommitFailure } from "../broker/commit-scope.ts"
+import { applyDefinition, forEachDefinition, isPersistent } from "../broker/vhost-definitions.ts"
 import {
   makeVhostDirectory,
   queueDirectory,
@@ -37,6 +38,8 @@ import { SettingsDocument } from "./settings-document.ts"
 
 /** How long a queue must have been empty, so that busy ones do not make and remove files all the time. */
 const IDLE_MS = 5000
+/** After a failure to replace definitions.amqp. */
+const COMPACT_AGAIN_MS = 5000
 /** Stores whose files are removed in one tick, 0.2 ms each. */
 const RESETS_MAX = 50
 
@@ -69,6 +72,8 @@ export class VhostStorage implements VhostContext, Writable {
   /** At most one per definition that there was when the log failed: declarations are refused. */
   #lateDeletions: Buffer[] = []
   #inTurn = false
+  /** Not before: the last attempt to replace definitions.amqp has failed. */
+  #compactAtMs = 0
   #isDisposed = false
 
   constructor(name: string, directory: string, broker: Broker, stores: StorageContext) {
@@ -82,6 +87,7 @@ export class VhostStorage implements VhostContext, Writable {
     this.#directory = directory
     this.#stores = stores
     this.#definitions = new DefinitionsLog(stores, directory)
+    this.#definitions.onDamaged = () => this.#writeSoon()
     this.vhost = new Vhost(name, this)
   }
 
@@ -248,15 +254,30 @@ export class VhostStorage implements VhostContext, Writable {
         "resource-error",
         this.#definitions.lastError?.message ?? "definitions cannot be written",
       )
-    if (!this.#inTurn) {
-      this.#inTurn = true
-      this.turn.markWritable(this)
-    }
+    this.#writeSoon()
     return isNow
+  }
+
+  #writeSoon(): void {
+    if (this.#inTurn) return
+    this.#inTurn = true
+    this.turn.markWritable(this)
   }
 
   get failed(): boolean {
     return this.#definitions.failed && !this.#isDisposed
+  }
+
+  get hasFailedWrites(): boolean {
+    return this.failed
+  }
+
+  isHitBy(failure: CommitFailure): boolean {
+    return failure.hits(this.#definitions.path)
+  }
+
+  isHitSince(failure: CommitFailure, round: number): boolean {
+    return failure.hitsSince(this.#definitions.path, round)
   }
 
   get lastError(): StorageError | null {
@@ -276,8 +297,15 @@ export class VhostStorage implements VhostContext, Writable {
   }
 
   #compactIfNeeded(): void {
-    if (this.#definitions.needsCompaction && !this.#definitions.failed)
-      this.#definitions.compact((emit) => this.vhost.forEachDefinition(emit))
+    if (!this.#definitions.needsCompaction || this.#definitions.failed) return
+    const { nowMs } = this.clock
+    if (nowMs < this.#compactAtMs) return
+    this.#definitions.compact(
+      (emit) => forEachDefinition(this.vhost, emit),
+      (error) => {
+        if (error !== null) this.#compactAtMs = nowMs + COMPACT_AGAIN_MS
+      },
+    )
   }
 
   // ---- time
@@ -286,6 +314,7 @@ export class VhostStorage implements VhostContext, Writable {
   tick(): void {
     for (const queue of this.#stalled) if (!queue.deleted) this.turn.markQueue(queue)
     this.#stalled.clear()
+    if (this.#definitions.needsCompaction) this.#writeSoon()
     this.#resetIdle()
   }
 

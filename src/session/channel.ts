@@ -1,6 +1,8 @@
 import { decodeProperties, type BasicProperties } from "../amqp/properties.ts"
 import { writeBasicNack } from "../amqp/generated/methods.ts"
 import { requireTopicWrite, requireWrite } from "../broker/access.ts"
+import type { UnackedVisit } from "../broker/broker.ts"
+import type { CommitFailure, CommitScope } from "../broker/commit-scope.ts"
 import type { ChannelCounters } from "../broker/inspection.ts"
 import { Refusal } from "../broker/errors.ts"
 import { collectRoutingKeys } from "../broker/publishing.ts"
@@ -28,7 +30,7 @@ import { writeReturn } from "./delivery-writer.ts"
 import { HeldReplies } from "./held-replies.ts"
 import { Publisher } from "./publisher.ts"
 import type { ReplySubscription } from "./reply-subscription.ts"
-import { copyKey, PublishRoute } from "./publish-route.ts"
+import { copyKey, PublishRoute, scopeOf } from "./publish-route.ts"
 import type { Subscription } from "./subscription.ts"
 import { Transaction } from "./transaction.ts"
 import { writeAck } from "./write-ack.ts"
@@ -235,6 +237,8 @@ export class Channel implements ConfirmWriter, ChannelCounters {
           : outcome === PUBLISH_REFUSED || outcome === PUBLISH_OVERFLOWED
             ? CONFIRM_REFUSED
             : CONFIRM_READY,
+        1,
+        scopeOf(route, message),
       )
       if (!this.inTurn) this.connection.markChannel(this)
     } else if (outcome === PUBLISH_REFUSED)
@@ -263,7 +267,7 @@ export class Channel implements ConfirmWriter, ChannelCounters {
         this.#sizes.note(bodySize, accepted)
         if (this.confirms !== null) {
           const isDurable = message.persistent && queue.durable
-          this.confirms.add(isDurable ? CONFIRM_DURABLE : CONFIRM_READY, accepted)
+          this.confirms.add(isDurable ? CONFIRM_DURABLE : CONFIRM_READY, accepted, route)
           if (!this.inTurn) this.connection.markChannel(this)
         }
         return accepted
@@ -427,7 +431,7 @@ export class Channel implements ConfirmWriter, ChannelCounters {
   }
 
   #settleUpTo(unacked: UnackedWindow, last: number, how: number): void {
-    if (how === SETTLE_ACK && this.transaction === null) {
+    if (how !== SETTLE_DROP && this.transaction === null) {
       for (;;) {
         const count = unacked.takeRun(last, settled)
         if (count === 0) return
@@ -450,7 +454,7 @@ export class Channel implements ConfirmWriter, ChannelCounters {
     }
   }
 
-  /** With a count: so many deliveries of the same source that lie one directly behind the other; only for acks. */
+  /** With a count: so many deliveries of the same source that lie one directly behind the other; not for drops. */
   applySettlement(entry: Unacked, how: number, count = 1): void {
     if (entry.source === RETURNED) {
       this.#returnedCount -= count
@@ -463,7 +467,7 @@ export class Channel implements ConfirmWriter, ChannelCounters {
     if (how === SETTLE_ACK)
       queue.ack(entry.segment, entry.position, entry.size, entry.bodySize, count)
     else if (how === SETTLE_REQUEUE)
-      queue.requeue(entry.segment, entry.position, entry.size, entry.bodySize)
+      queue.requeue(entry.segment, entry.position, entry.size, entry.bodySize, count)
     else queue.drop(entry.segment, entry.position, entry.size, entry.bodySize)
     source.unackedCount -= count
     const { subscription } = source
@@ -474,10 +478,13 @@ export class Channel implements ConfirmWriter, ChannelCounters {
     const before = this.consumerUnackedCount
     this.consumerUnackedCount = before - count
     if (source.isReleased) this.#freeSource(source)
-    else if (subscription.parked) subscription.wake()
-    // Others wait because of the common limit only while it is reached.
-    const { globalPrefetch } = this
-    if (before >= globalPrefetch && before - count < globalPrefetch) this.wakeConsumers()
+    // All wait for the common limit while it is reached, and go on in turn: this one is the last.
+    const { globalPrefetch, consumers } = this
+    if (before >= globalPrefetch && before - count < globalPrefetch) {
+      if (!source.isReleased && consumers.delete(subscription.tag))
+        consumers.set(subscription.tag, subscription)
+      this.wakeConsumers()
+    } else if (subscription.parked && !source.isReleased) subscription.wake()
   }
 
   /** A rolled back transaction gives its settlements back. */
@@ -533,6 +540,13 @@ export class Channel implements ConfirmWriter, ChannelCounters {
     this.applySettlement(settled, SETTLE_REQUEUE)
   }
 
+  forEachUnackedOf(queue: MessageQueue, visit: UnackedVisit): boolean {
+    return this.forEachUnacked(1, Infinity, (tag, source, segment, position, size) => {
+      if (source.queue !== queue) return true
+      return visit(segment, position, size, tag, source.subscription?.tag ?? "", this.id)
+    })
+  }
+
   /** As returnOverdue(), for all that is outstanding from the queue. */
   returnDeliveries(queue: MessageQueue): void {
     const tags: number[] = []
@@ -547,8 +561,11 @@ export class Channel implements ConfirmWriter, ChannelCounters {
   requeueAll(): void {
     const unacked = this.#unacked
     if (unacked === null) return
-    while (unacked.takeLowest(Number.MAX_SAFE_INTEGER, settled) !== 0)
-      this.applySettlement(settled, SETTLE_REQUEUE)
+    for (;;) {
+      const count = unacked.takeRun(Number.MAX_SAFE_INTEGER, settled)
+      if (count === 0) return
+      this.applySettlement(settled, SETTLE_REQUEUE, count)
+    }
   }
 
   setFlow(active: boolean): void {
@@ -578,8 +595,9 @@ export class Channel implements ConfirmWriter, ChannelCounters {
   /**
    * Sends a frame in the order of the channel's replies. With `isDurable` it waits for the commit
    * round that covers what was changed in this turn; later replies and deliveries wait behind it.
+   * `scope` is where that was written.
    */
-  reply(frame: Buffer, isDurable = false): void {
+  reply(frame: Buffer, isDurable = false, scope: CommitScope = this.vhost.definitions): void {
     const held = this.#held
     if (!isDurable && (held === null || held.isEmpty)) {
       this.connection.outbox.write(frame)
@@ -587,17 +605,21 @@ export class Channel implements ConfirmWriter, ChannelCounters {
       this.connection.broker.turn.expectRequest()
       return
     }
-    this.inOrder(() => this.connection.outbox.write(frame), isDurable)
+    this.inOrder(() => this.connection.outbox.write(frame), isDurable, scope)
   }
 
   /** As reply(), for anything that must keep its place among the replies. */
-  inOrder(action: () => void, isDurable = false): void {
+  inOrder(
+    action: () => void,
+    isDurable = false,
+    scope: CommitScope = this.vhost.definitions,
+  ): void {
     if (!isDurable && (this.#held === null || this.#held.isEmpty)) {
       action()
       return
     }
     this.#held ??= new HeldReplies()
-    this.#held.add(action, isDurable)
+    this.#held.add(action, isDurable, scope)
     if (this.#held.isFull) this.connection.holdForOutput()
     this.mayDeliver = false
     if (!this.inTurn) this.connection.markChannel(this)
@@ -619,7 +641,7 @@ export class Channel implements ConfirmWriter, ChannelCounters {
       this.connection.broker.turn.expectRequest()
     const held = this.#held
     if (held === null || held.isEmpty) return
-    if (writeFailed && held.hasNew && (this.vhost.isLogFailed || this.transaction !== null)) {
+    if (writeFailed && held.hasFailedWrites) {
       this.connection.internalError("the change could not be written to disk")
       return
     }
@@ -633,11 +655,11 @@ export class Channel implements ConfirmWriter, ChannelCounters {
     if (!held.isFull) this.connection.outputAdvanced()
   }
 
-  roundCompleted(round: number, failed: boolean): void {
-    this.confirms?.roundCompleted(round, failed)
+  roundCompleted(round: number, failure: CommitFailure | null): void {
+    this.confirms?.roundCompleted(round, failure)
     const held = this.#held
     if (held === null || held.isEmpty) return
-    if (failed && held.isWaitingFor(round)) {
+    if (failure !== null && held.isHitBy(failure, round)) {
       this.connection.internalError("the change could not be written to disk")
       return
     }

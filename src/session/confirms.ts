@@ -1,10 +1,14 @@
+import { ANYWHERE, CommitScopes } from "../broker/commit-scope.ts"
+import type { CommitFailure, CommitScope } from "../broker/commit-scope.ts"
+
 /**
  * Publisher confirms of one channel (RabbitMQ's extension, class 85). Publishes are numbered from 1
  * and kept as runs of equal state, not one by one: a run ends where the state changes, so a channel
  * that only publishes persistent messages has one run per turn.
  *
  * A confirm never overtakes its sync, and a cumulative one (`multiple`) never covers a number that
- * is still pending or was refused.
+ * is still pending or was refused. A failure of the disk refuses the runs that it may have hit: a run
+ * knows where its messages went, and shares the fate of all its places.
  */
 export const CONFIRM_READY = 0
 /** Persistent in a durable queue: waits for the commit round of its turn. */
@@ -23,6 +27,8 @@ interface Run {
   round: number
   /** Time stamp of its first publish. */
   readonly stamp: number
+  /** Where its messages went. */
+  scope: CommitScope
 }
 
 /** Measures how long publishers wait for their confirms (broker/message-counters.ts). */
@@ -78,8 +84,8 @@ export class ConfirmTracker {
     return this.#answered
   }
 
-  /** Adds `count` publishes of the same state. */
-  add(state: number, count = 1): void {
+  /** Adds `count` publishes of the same state that went to the same place. */
+  add(state: number, count = 1, scope: CommitScope = ANYWHERE): void {
     const end = this.#last + count
     const runs = this.#runs
     if (state === CONFIRM_READY && runs.length === 0) {
@@ -96,10 +102,11 @@ export class ConfirmTracker {
       (state !== CONFIRM_DURABLE || last.round === ROUND_UNKNOWN)
     ) {
       last.end = end
+      if (last.scope !== scope) widen(last, scope)
       return
     }
     if (last !== null && state !== CONFIRM_DURABLE) this.#hasReadyBehind = true
-    runs.push({ end, state, round: ROUND_UNKNOWN, stamp: this.#latency.stamp() })
+    runs.push({ end, state, round: ROUND_UNKNOWN, stamp: this.#latency.stamp(), scope })
   }
 
   /**
@@ -114,22 +121,26 @@ export class ConfirmTracker {
       if (run.state !== CONFIRM_DURABLE) continue
       if (run.round !== ROUND_UNKNOWN) break
       run.round = round
-      if (!writeFailed) continue
-      run.state = CONFIRM_REFUSED
+      if (writeFailed && run.scope.hasFailedWrites) run.state = CONFIRM_REFUSED
+      else if (round <= completedRound) run.state = CONFIRM_READY
+      else continue
       this.#hasReadyBehind = true
     }
     this.#release(completedRound)
     return isSingle && this.#answered === this.#last
   }
 
-  /** A commit round ended. With `failed`, what waited for it is refused. */
-  roundCompleted(round: number, failed: boolean): void {
+  /** A commit round ended. What waited for it and is hit by its failure is refused. */
+  roundCompleted(round: number, failure: CommitFailure | null): void {
     const runs = this.#runs
-    if (failed)
+    if (failure !== null)
       for (let i = this.#head; i < runs.length; i++) {
         const run = runs[i]!
-        if (run.state === CONFIRM_DURABLE && run.round !== ROUND_UNKNOWN && run.round <= round)
-          run.state = CONFIRM_REFUSED
+        const hasWaited =
+          run.state === CONFIRM_DURABLE && run.round !== ROUND_UNKNOWN && run.round <= round
+        if (!hasWaited || !run.scope.isHitBy(failure)) continue
+        run.state = CONFIRM_REFUSED
+        this.#hasReadyBehind = true
       }
     this.#release(round)
   }
@@ -206,4 +217,15 @@ export class ConfirmTracker {
     }
     this.#hasReadyBehind = false
   }
+}
+
+function widen(run: Run, scope: CommitScope): void {
+  if (run.scope instanceof CommitScopes) {
+    run.scope.add(scope)
+    return
+  }
+  const scopes = new CommitScopes()
+  scopes.add(run.scope)
+  scopes.add(scope)
+  run.scope = scopes
 }

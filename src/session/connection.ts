@@ -34,6 +34,7 @@ import { AmqpReader } from "../amqp/reader.ts"
 import type { User } from "../auth/users.ts"
 import type { Access } from "../broker/access.ts"
 import type { Broker, BrokerSession, UnackedVisit } from "../broker/broker.ts"
+import type { CommitFailure } from "../broker/commit-scope.ts"
 import type { ConnectionState, InspectedConnection } from "../broker/inspection.ts"
 import type { MessageQueue } from "../broker/queue/message-queue.ts"
 import { Refusal } from "../broker/errors.ts"
@@ -50,7 +51,7 @@ import {
   logDropped,
   logLost,
 } from "./connection-log.ts"
-import { Handshake, HANDSHAKE_FRAME_MAX } from "./handshake.ts"
+import { FRAME_SIZE_TOLERANCE, Handshake, HANDSHAKE_FRAME_MAX } from "./handshake.ts"
 import { ConnectionInspection } from "./inspection.ts"
 import { handleChannelMethod, openChannel } from "./methods/dispatch.ts"
 import { handleConnection } from "./methods/connection.ts"
@@ -102,6 +103,8 @@ export class Connection implements BrokerSession {
   channelMax = 0
   maxMessageSize: number
   wantsConsumerCancel = false
+  /** Kombu's (Celery's) qos with global=false is meant for the consumers that there are, too. */
+  changesPresentConsumers = false
   wantsBlocked = false
   inTurn = false
   /** Nothing more is parsed until an alarm has ended, or the client has read what it asked for. */
@@ -220,8 +223,9 @@ export class Connection implements BrokerSession {
   /** Adds bytes to the kept beginning of a frame; once that frame is whole, parses it. */
   #completeCarry(chunk: Chunk, start: number, end: number): number {
     const carry = this.#carry
-    const offset = start + carry.complete(chunk, start, end, this.frameMax)
-    if (!carry.isWhole(this.frameMax)) return offset
+    const sizeMax = this.frameMax + FRAME_SIZE_TOLERANCE
+    const offset = start + carry.complete(chunk, start, end, sizeMax)
+    if (!carry.isWhole(sizeMax)) return offset
     const { used } = carry
     carry.used = 0
     const parsed = this.#parse(carry.chunk, 0, used)
@@ -257,7 +261,7 @@ export class Connection implements BrokerSession {
     while (end - offset >= FRAME_HEADER_SIZE) {
       const size = view.getUint32(offset + 3)
       this.resumeOffset = -1
-      if (size > this.frameMax - FRAME_OVERHEAD)
+      if (size > this.frameMax + FRAME_SIZE_TOLERANCE - FRAME_OVERHEAD)
         throw frameTooLarge(view.getUint8(offset), size + FRAME_OVERHEAD, this.frameMax)
       const frameEnd = offset + FRAME_HEADER_SIZE + size
       if (frameEnd >= end) break
@@ -629,10 +633,10 @@ export class Connection implements BrokerSession {
   }
 
   /** A commit round has ended. False if nothing waits any more. */
-  roundCompleted(round: number, failed: boolean): boolean {
+  roundCompleted(round: number, failure: CommitFailure | null): boolean {
     for (const channel of this.#waitingChannels) {
       try {
-        channel.roundCompleted(round, failed)
+        channel.roundCompleted(round, failure)
       } catch (error) {
         this.failChannel(channel, error)
       }
@@ -773,19 +777,7 @@ export class Connection implements BrokerSession {
   }
 
   forEachUnacked(queue: MessageQueue, visit: UnackedVisit): boolean {
-    for (const channel of this.channels) {
-      const goesOn = channel?.forEachUnacked(
-        1,
-        Infinity,
-        (tag, source, segment, position, size) => {
-          if (source.queue !== queue) return true
-          const consumerTag = source.subscription?.tag ?? ""
-          return visit(segment, position, size, tag, consumerTag, channel.id)
-        },
-      )
-      if (goesOn === false) return false
-    }
-    return true
+    return this.channels.every((channel) => channel?.forEachUnackedOf(queue, visit) ?? true)
   }
 }
 

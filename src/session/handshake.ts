@@ -1,5 +1,10 @@
 import { ProtocolError } from "../amqp/errors.ts"
-import { FRAME_MIN_SIZE, PROTOCOL_HEADER, PROTOCOL_HEADER_OLD } from "../amqp/frames.ts"
+import {
+  FRAME_MIN_SIZE,
+  FRAME_OVERHEAD,
+  PROTOCOL_HEADER,
+  PROTOCOL_HEADER_OLD,
+} from "../amqp/frames.ts"
 import {
   CONNECTION_CLOSE,
   CONNECTION_CLOSE_OK,
@@ -32,8 +37,20 @@ import { logDropped, logOpened } from "./connection-log.ts"
  * Connection.start. Before that nothing may be sent but what is expected next.
  */
 
+/** The RabbitMQ whose behaviour clients may expect: some look at it and refuse to work with an old one. */
+const COMPATIBLE_VERSION = "4.1.0"
+
+/**
+ * The AMQP library of Kombu, which asks brokers that are not named RabbitMQ for a limit of the channel
+ * by global=false, and raises it for each task that waits for its time. If that counted for later
+ * consumers only, a few such tasks would hold a Celery worker up.
+ */
+const KOMBU_PRODUCT = "py-amqp"
+
 /** Frame limit before tune (RabbitMQ's initial_frame_max since 4.1). */
 export const HANDSHAKE_FRAME_MAX = 8192
+/** Clients that take frame-max for the size of the payload are let through, as by RabbitMQ. */
+export const FRAME_SIZE_TOLERANCE = FRAME_OVERHEAD
 
 const MECHANISMS = "PLAIN AMQPLAIN"
 /** For clients with a certificate that was verified, and those of this process. */
@@ -106,7 +123,8 @@ export class Handshake {
       versionMinor: 9,
       serverProperties: tableFromPlain({
         product: "Sluice",
-        version: options.productVersion,
+        version: COMPATIBLE_VERSION,
+        sluice_version: options.productVersion,
         platform: `Node.js ${process.versions.node}`,
         copyright: "Copyright (c) 2026 the Sluice authors",
         information: "Licensed under the Apache License 2.0",
@@ -143,6 +161,7 @@ export class Handshake {
     const can = (name: string): boolean => isTable(capabilities) && capabilities.get(name) === true
     connection.wantsConsumerCancel = can("consumer_cancel_notify")
     connection.wantsBlocked = can("connection.blocked")
+    connection.changesPresentConsumers = args.clientProperties.get("product") === KOMBU_PRODUCT
     const clientName = args.clientProperties.get("connection_name")
     if (typeof clientName === "string") connection.clientName = clientName
     connection.clientPropertyBytes = encodeTableEntries(args.clientProperties)

@@ -1,3 +1,6 @@
+import { ANYWHERE } from "../broker/commit-scope.ts"
+import type { CommitFailure, CommitScope } from "../broker/commit-scope.ts"
+
 /**
  * Replies of one channel that wait for a commit round, and everything that must not overtake them.
  * Control plane: a closure per entry is fine.
@@ -10,6 +13,8 @@ const ENTRIES_MAX = 4096
 interface Held {
   readonly run: () => void
   readonly isDurable: boolean
+  /** What a durable one waits for. */
+  readonly scope: CommitScope
   round: number
 }
 
@@ -24,13 +29,15 @@ export class HeldReplies {
     return this.#entries.length === 0
   }
 
-  /** A durable one was added in this turn. */
-  get hasNew(): boolean {
-    return this.#entries.some((entry) => entry.isDurable && entry.round === ROUND_UNKNOWN)
+  /** What a durable one of this turn waits for could not be written. */
+  get hasFailedWrites(): boolean {
+    return this.#entries.some(
+      (entry) => entry.isDurable && entry.round === ROUND_UNKNOWN && entry.scope.hasFailedWrites,
+    )
   }
 
-  add(run: () => void, isDurable: boolean): void {
-    this.#entries.push({ run, isDurable, round: isDurable ? ROUND_UNKNOWN : 0 })
+  add(run: () => void, isDurable: boolean, scope: CommitScope = ANYWHERE): void {
+    this.#entries.push({ run, isDurable, scope, round: isDurable ? ROUND_UNKNOWN : 0 })
   }
 
   assignRound(round: number): void {
@@ -42,9 +49,15 @@ export class HeldReplies {
     }
   }
 
-  isWaitingFor(round: number): boolean {
-    const first = this.#entries[0]
-    return first !== undefined && first.round !== ROUND_UNKNOWN && first.round <= round
+  /** The round has failed for one that has waited for it. */
+  isHitBy(failure: CommitFailure, round: number): boolean {
+    return this.#entries.some(
+      (entry) =>
+        entry.isDurable &&
+        entry.round !== ROUND_UNKNOWN &&
+        entry.round <= round &&
+        entry.scope.isHitBy(failure),
+    )
   }
 
   /** Runs, in order, all entries up to the first that waits for a later round. False if there were none. */

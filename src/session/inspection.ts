@@ -164,6 +164,7 @@ export function describeConsumer(subscription: Subscription): ConsumerInfo {
     priority: subscription.priority,
     arguments: subscription.arguments,
     isActive: queue.isActive?.(subscription) ?? true,
+    isSingleActive: queue.settings.singleActiveConsumer,
     unackedCount: subscription.source.unackedCount,
     hasCapacity: subscription.hasCapacity(),
   }

@@ -1,4 +1,7 @@
+import { ANYWHERE } from "../broker/commit-scope.ts"
+import type { CommitFailure, CommitScope } from "../broker/commit-scope.ts"
 import type { Exchange } from "../broker/exchange/exchange.ts"
+import type { IncomingMessage } from "../broker/message.ts"
 import type { MessageQueue } from "../broker/queue/message-queue.ts"
 import { Chunk, copyBytes, equalBytes } from "../util/bytes.ts"
 
@@ -7,7 +10,7 @@ import { Chunk, copyBytes, equalBytes } from "../util/bytes.ts"
  * the bytes it receives with the ones of the last publish and needs neither strings nor maps.
  * Right until the vhost's generation changes.
  */
-export class PublishRoute {
+export class PublishRoute implements CommitScope {
   readonly exchange: Exchange
   readonly routingKey: string
   readonly queues: readonly MessageQueue[]
@@ -48,6 +51,42 @@ export class PublishRoute {
     this.key = fields.key
     this.keySize = fields.keySize
   }
+
+  /** The same for a message that waited while queues came and went: what is there under these names now. */
+  current(queues: ReadonlyMap<string, MessageQueue>): PublishRoute {
+    const found: MessageQueue[] = []
+    for (let i = 0; i < this.queueCount; i++) {
+      const queue = queues.get(this.queues[i]!.name)
+      if (queue !== undefined) found.push(queue)
+    }
+    return new PublishRoute({
+      exchange: this.exchange,
+      routingKey: this.routingKey,
+      queues: found,
+      queueCount: found.length,
+      generation: this.generation,
+      usesHeaders: this.usesHeaders,
+      isReply: this.isReply,
+      isRefused: this.isRefused,
+      key: this.key,
+      keySize: this.keySize,
+    })
+  }
+
+  get hasFailedWrites(): boolean {
+    for (let i = 0; i < this.queueCount; i++) if (this.queues[i]!.hasFailedWrites) return true
+    return false
+  }
+
+  isHitBy(failure: CommitFailure): boolean {
+    for (let i = 0; i < this.queueCount; i++) if (this.queues[i]!.isHitBy(failure)) return true
+    return false
+  }
+}
+
+/** Where the message may have gone. */
+export function scopeOf(route: PublishRoute, message: IncomingMessage): CommitScope {
+  return route.usesHeaders || message.hasRoutingHeaders ? ANYWHERE : route
 }
 
 const SLOT_COUNT = 256

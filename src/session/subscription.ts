@@ -28,7 +28,7 @@ export class Subscription implements Subscriber {
   readonly exclusive: boolean
   readonly priority: number
   readonly arguments: Table
-  readonly prefetchCount: number
+  prefetchCount: number
   readonly queue: MessageQueue
   readonly channel: Channel
   /** Counts this consumer's unacknowledged deliveries. */
@@ -58,8 +58,10 @@ export class Subscription implements Subscriber {
   hasCapacity(): boolean {
     const { channel } = this
     if (!channel.mayDeliver || !channel.connection.outbox.hasRoom) return false
-    if (this.noAck) return true
-    if (this.prefetchCount !== 0 && this.source.unackedCount >= this.prefetchCount) return false
+    const { prefetchCount } = this
+    if (!this.noAck && prefetchCount !== 0 && this.source.unackedCount >= prefetchCount)
+      return false
+    // RabbitMQ: what is not acknowledged does not count, but waits while the channel has its share.
     return channel.globalPrefetch === 0 || channel.consumerUnackedCount < channel.globalPrefetch
   }
 

@@ -1,15 +1,18 @@
 import type { IncomingMessage } from "../broker/message.ts"
+import { CommitScopes } from "../broker/commit-scope.ts"
+import type { CommitScope } from "../broker/commit-scope.ts"
 import { Refusal } from "../broker/errors.ts"
 import { PUBLISH_DUPLICATE, PUBLISH_DURABLE, PUBLISH_REFUSED } from "../broker/vhost.ts"
 import type { Channel } from "./channel.ts"
 import { copyMessage } from "./copy-message.ts"
+import { scopeOf } from "./publish-route.ts"
 import type { PublishRoute } from "./publish-route.ts"
 import { RETURNED, Unacked } from "./unacked.ts"
 
 /**
  * Local transaction of one channel (class 90): publishes and acknowledgements are kept until commit.
- * Publishes are routed when they arrive and enqueued at commit, before the acknowledgements are
- * applied, as RabbitMQ does. Not atomic across queues or a crash.
+ * Publishes are routed when they arrive and enqueued at commit, in those of the queues that are there
+ * then, before the acknowledgements are applied, as RabbitMQ does. Not atomic across queues or a crash.
  *
  * Limit: the bodies of one transaction may take `TRANSACTION_BYTES_MAX`; a publish beyond it is refused.
  */
@@ -57,24 +60,29 @@ export class Transaction {
   }
 
   /**
-   * Applies everything. Returns true if the reply must wait for the disk. Throws if a queue refused
+   * Applies everything. Returns what must be on disk before the reply, or null. Throws if a queue refused
    * a message: the others keep theirs (RabbitMQ: "partial tx completion").
    */
-  commit(): boolean {
+  commit(): CommitScope | null {
     const publishes = this.#publishes
     const settlements = this.#settlements
     this.#clear()
-    let isDurable = false
+    let scope: CommitScopes | null = null
     let isRefused = false
-    for (const { route, message, mandatory } of publishes) {
+    const { vhost } = this.#channel
+    for (const { route: routed, message, mandatory } of publishes) {
+      const isCurrent = routed.generation === vhost.generation
+      const route = isCurrent ? routed : routed.current(vhost.queues)
       const outcome = this.#channel.store(route, message, mandatory)
-      if (outcome === PUBLISH_DURABLE || outcome === PUBLISH_DUPLICATE) isDurable = true
-      else if (outcome === PUBLISH_REFUSED) isRefused = true
+      if (outcome === PUBLISH_DURABLE || outcome === PUBLISH_DUPLICATE) {
+        scope ??= new CommitScopes()
+        scope.add(scopeOf(route, message))
+      } else if (outcome === PUBLISH_REFUSED) isRefused = true
     }
     for (const { entry, how } of settlements)
       if (entry.source !== RETURNED) this.#channel.applySettlement(entry, how)
     if (isRefused) throw new Refusal("precondition-failed", "partial tx completion")
-    return isDurable
+    return scope
   }
 
   /** Forgets the publishes; the acknowledged deliveries are outstanding again. */

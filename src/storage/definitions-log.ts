@@ -65,11 +65,14 @@ export class DefinitionsLog {
   lastError: StorageError | null = null
   /** Deletions in the file since it was last compacted. */
   dirtyDeletes = 0
+  /** The file is to be replaced soon: what it holds is unknown. */
+  onDamaged: () => void = () => {}
   readonly #context: DefinitionsContext
   readonly #directory: string
-  readonly #path: string
+  /** definitions.amqp. */
+  readonly path: string
   readonly #temporaryPath: string
-  readonly #onSyncFailed: () => void
+  readonly #onSyncFailed: (error: Error) => void
   readonly #onCompactionSyncFailed: (error: Error) => void
   /** Entries that are not written yet. */
   #buffer: Buffer | null = null
@@ -77,16 +80,21 @@ export class DefinitionsLog {
   /** Bytes of the file that are ours; what a failed write left behind them is overwritten. */
   #size = 0
   #isDamaged = false
+  /** A sync has failed, and the file was not replaced since. */
+  #isUnsynced = false
   #compaction: Compaction | null = null
 
   constructor(context: DefinitionsContext, directory: string) {
     this.#context = context
     this.#directory = directory
-    this.#path = join(directory, DEFINITIONS_FILE)
-    this.#temporaryPath = `${this.#path}.tmp`
+    this.path = join(directory, DEFINITIONS_FILE)
+    this.#temporaryPath = `${this.path}.tmp`
     // What the file holds is unknown now. A new one is made from what the broker knows.
-    this.#onSyncFailed = () => {
+    this.#onSyncFailed = (error) => {
       this.#isDamaged = true
+      this.#isUnsynced = true
+      context.commit.doubt(this.path, error)
+      this.onDamaged()
     }
     this.#onCompactionSyncFailed = (error) => this.#abortCompaction(error)
   }
@@ -100,7 +108,7 @@ export class DefinitionsLog {
   load(onFrame: (frame: Buffer) => void): DefinitionsReport {
     const report: DefinitionsReport = { frames: 0, deletions: 0, quarantinedBytes: 0 }
     this.#context.disk.remove(this.#temporaryPath)
-    const content = this.#context.disk.readFile(this.#path)
+    const content = this.#context.disk.readFile(this.path)
     if (content === null || content.length === 0) return report
     const gaps: Buffer[] = []
     let start = DEFINITIONS_HEADER_SIZE
@@ -127,9 +135,9 @@ export class DefinitionsLog {
   append(frame: Uint8Array, isDeletionFrame = false): void {
     if (this.failed)
       throw new StorageError(
-        this.#path,
+        this.path,
         this.lastError?.code ?? "UNKNOWN",
-        this.lastError?.message ?? `cannot write ${this.#path}`,
+        this.lastError?.message ?? `cannot write ${this.path}`,
       )
     const headerSize = this.#size === 0 && this.#length === 0 ? DEFINITIONS_HEADER_SIZE : 0
     this.#reserve(headerSize + entrySize(frame))
@@ -148,18 +156,20 @@ export class DefinitionsLog {
     if (buffer === null || this.#length === 0) return
     const { disk, openFiles, commit } = this.#context
     try {
-      disk.write(openFiles.acquire(this.#path, true), buffer, 0, this.#length, this.#size)
+      disk.write(openFiles.acquire(this.path, true), buffer, 0, this.#length, this.#size)
     } catch (error) {
       if (!(error instanceof StorageError)) throw error
       if (!this.failed) this.#context.log.error({ err: error }, "cannot write definitions")
       this.failed = true
       this.lastError = error
+      commit.doubt(this.path, error)
       return
     }
-    if (this.failed) this.#context.log.info({ path: this.#path }, "definitions are written again")
+    if (!this.#isUnsynced) commit.trust(this.path)
+    if (this.failed) this.#context.log.info({ path: this.path }, "definitions are written again")
     this.failed = false
     this.lastError = null
-    commit.touchFile(this.#path, this.#onSyncFailed)
+    commit.touchFile(this.path, this.#onSyncFailed)
     if (this.#size === 0) {
       commit.touchDirectory(this.#directory)
       commit.touchDirectory(dirname(this.#directory))
@@ -216,15 +226,15 @@ export class DefinitionsLog {
   close(): void {
     this.write()
     if (this.#compaction !== null) this.#dropCompaction(this.#compaction)
-    this.#context.openFiles.forget(this.#path)
+    this.#context.openFiles.forget(this.path)
   }
 
   #checkVersion(version: number): void {
     if (version > DEFINITIONS_VERSION)
       throw new StorageError(
-        this.#path,
+        this.path,
         "VERSION",
-        `${this.#path} was written by a newer version (format ${String(version)}, known up to ${String(DEFINITIONS_VERSION)})`,
+        `${this.path} was written by a newer version (format ${String(version)}, known up to ${String(DEFINITIONS_VERSION)})`,
       )
   }
 
@@ -243,11 +253,11 @@ export class DefinitionsLog {
       } finally {
         disk.close(fd)
       }
-      disk.truncate(openFiles.acquire(this.#path, false), end)
+      disk.truncate(openFiles.acquire(this.path, false), end)
       this.#size = end
       // The file and its copy: the round that follows makes both durable.
       this.#context.commit.touchFile(path)
-      this.#context.commit.touchFile(this.#path, this.#onSyncFailed)
+      this.#context.commit.touchFile(this.path, this.#onSyncFailed)
       this.#context.commit.touchDirectory(this.#directory)
     } catch (error) {
       if (!(error instanceof StorageError)) throw error
@@ -304,10 +314,10 @@ export class DefinitionsLog {
   #swap(compaction: Compaction): void {
     if (this.#compaction !== compaction) return
     const { disk, openFiles, commit } = this.#context
-    openFiles.forget(this.#path)
+    openFiles.forget(this.path)
     openFiles.forget(this.#temporaryPath)
     try {
-      disk.rename(this.#temporaryPath, this.#path)
+      disk.rename(this.#temporaryPath, this.path)
     } catch (error) {
       this.#abortCompaction(error)
       return
@@ -315,8 +325,10 @@ export class DefinitionsLog {
     openFiles.unpin(compaction.file)
     this.#compaction = null
     this.#size = compaction.size
+    this.#isUnsynced = false
+    commit.trust(this.path)
     // What was written but not yet synced under the old names is synced under the new one.
-    commit.touchFile(this.#path, this.#onSyncFailed)
+    commit.touchFile(this.path, this.#onSyncFailed)
     commit.touchDirectory(this.#directory)
     compaction.done(null)
   }
@@ -325,6 +337,7 @@ export class DefinitionsLog {
     const compaction = this.#compaction
     if (compaction === null) return
     this.#dropCompaction(compaction)
+    this.#isDamaged ||= this.#isUnsynced
     this.#reportCompaction(compaction.done, cause)
   }
 
@@ -344,7 +357,7 @@ export class DefinitionsLog {
     const error =
       cause instanceof StorageError
         ? cause
-        : new StorageError(this.#path, "UNKNOWN", `cannot compact ${this.#path}`, cause)
+        : new StorageError(this.path, "UNKNOWN", `cannot compact ${this.path}`, cause)
     this.#context.log.warn({ err: error }, "definitions were not compacted; the log stays as it is")
     done(error)
   }

@@ -1,14 +1,15 @@
 import { StorageError, type Disk } from "./disk.ts"
 import type { OpenFile, OpenFiles } from "./open-files.ts"
+import { RoundFailure } from "./round-failure.ts"
 
 /**
  * Makes what was written durable, for all queues together: one round of fdatasync at a time. What is
  * touched while a round is in flight goes with the next one, so the slower the disk, the more a round
  * covers; there is no timer.
  *
- * Rounds are numbered from 1 and end in order. A round that failed has ended too: what waited for it
- * is refused, and not tried again, because after a failed sync nobody knows what the disk holds. The
- * owner of the file is told, and goes on in a new file.
+ * Rounds are numbered from 1 and end in order. A round that failed has ended too: what waited for the
+ * files at fault is refused, and not tried again, because after a failed sync nobody knows what the disk
+ * holds. The owner of the file is told, and goes on in a new file. All other files of the round are safe.
  *
  * A file that is gone when its turn comes needs no sync: its content was not wanted any more.
  */
@@ -25,11 +26,17 @@ const PARALLEL_SYNCS_MAX = 16
 
 function ignoreFailure(): void {}
 
+interface Doubt {
+  readonly error: Error
+  /** What went into the file for this round or a later one. */
+  readonly fromRound: number
+}
+
 export class GroupCommit {
   /** Rounds up to this one have ended. */
   completedRound = 0
-  /** A round has ended; with an error, everything that waited for it must be refused. Set by the broker. */
-  onComplete: (round: number, error: Error | null) => void = () => {}
+  /** A round has ended; what waited for a place that the failure hits must be refused. Set by the broker. */
+  onComplete: (round: number, failure: RoundFailure | null) => void = () => {}
 
   readonly #disk: Disk
   readonly #openFiles: OpenFiles
@@ -50,12 +57,14 @@ export class GroupCommit {
   #isInFlight = false
   /** A failure of the round in flight is one of the next round, too. */
   #isNextDependent = false
+  /** Files whose owner cannot tell what the disk holds of them. */
+  readonly #doubtful = new Map<string, Doubt>()
   /** The failure of an earlier round that the next one must end with. */
-  #inheritedError: Error | null = null
+  #inherited: RoundFailure | null = null
   /** The round in flight. */
   #todo: (() => void)[] = []
   #running = 0
-  #error: Error | null = null
+  #failure: RoundFailure | null = null
   #betweenRounds: (() => void)[] = []
   #drained: (() => void)[] = []
 
@@ -78,6 +87,22 @@ export class GroupCommit {
     if (!this.#sync) return
     this.#noteTouch()
     this.#directories.add(path)
+  }
+
+  /**
+   * What was to be put in this file from now on, or for the round in flight, may not be on the disk: all
+   * rounds fail for it (RoundFailure.hitsSince) until trust().
+   */
+  doubt(path: string, error: Error): void {
+    if (!this.#sync) return
+    const doubt = this.#doubtful.get(path) ?? { error, fromRound: this.completedRound + 1 }
+    this.#doubtful.set(path, doubt)
+    this.#failure?.addDoubt(path, doubt.fromRound)
+  }
+
+  /** Whatever the disk may have missed of the file is there by the end of the next round to start. */
+  trust(path: string): void {
+    this.#doubtful.delete(path)
   }
 
   /**
@@ -123,15 +148,17 @@ export class GroupCommit {
     this.#nextRound++
     this.#isInFlight = true
     this.#isRequested = false
-    this.#error = this.#inheritedError
-    this.#inheritedError = null
+    this.#failure = this.#inherited
+    this.#inherited = null
+    for (const [path, { error, fromRound }] of this.#doubtful)
+      (this.#failure ??= new RoundFailure(error)).addDoubt(path, fromRound)
     // Taken from the end: first the files, then the directories that name them.
     for (const path of directories) this.#todo.push(() => this.#syncDirectory(path))
     for (const [path, onSyncFailed] of files)
       this.#todo.push(() => this.#syncFile(path, onSyncFailed))
     // Counts as one sync, so that the round cannot end before its caller knows its number.
     this.#running++
-    queueMicrotask(() => this.#ended(null))
+    queueMicrotask(() => this.#ended())
     this.#startSyncs()
   }
 
@@ -149,17 +176,16 @@ export class GroupCommit {
     try {
       file = this.#openFiles.pin(path)
     } catch (error) {
-      if (error instanceof StorageError && error.code === "ENOENT") this.#endLater(null)
-      else {
-        this.#fileFailed(path, asError(error), onSyncFailed)
-        this.#endLater(asError(error))
-      }
+      const isGone = error instanceof StorageError && error.code === "ENOENT"
+      if (!isGone) this.#fileFailed(path, asError(error), onSyncFailed)
+      // In a loop of its own, so that thousands of them need no deep stack.
+      queueMicrotask(() => this.#ended())
       return
     }
     this.#disk.sync(file.fd, (error) => {
       this.#openFiles.unpin(file)
       if (error !== null) this.#fileFailed(path, error, onSyncFailed)
-      this.#ended(error)
+      this.#ended()
     })
   }
 
@@ -168,46 +194,51 @@ export class GroupCommit {
    * error only once: the round that waits for it must not believe a sync that succeeds.
    */
   #fileFailed(path: string, error: Error, onSyncFailed: SyncFailed): void {
-    if (this.#files.has(path)) this.#inheritedError ??= error
+    const failure = (this.#failure ??= new RoundFailure(error))
+    failure.isNew = true
+    failure.addFile(path)
+    if (this.#files.has(path)) (this.#inherited ??= new RoundFailure(error)).addFile(path)
     onSyncFailed(error)
   }
 
   #syncDirectory(path: string): void {
     this.#disk.syncDirectory(path, (error) => {
-      // Nobody starts anew in another directory, and later rounds rely on the names in this one.
-      if (error !== null) this.#directories.add(path)
-      this.#ended(error)
+      if (error !== null) {
+        const failure = (this.#failure ??= new RoundFailure(error))
+        failure.isNew = true
+        failure.addDirectory(path)
+        // Nobody starts anew in another directory, and later rounds rely on the names in this one.
+        this.#directories.add(path)
+      }
+      this.#ended()
     })
   }
 
-  /** Without a sync to wait for: in a loop of its own, so that thousands of them need no deep stack. */
-  #endLater(error: Error | null): void {
-    queueMicrotask(() => this.#ended(error))
-  }
-
-  #ended(error: Error | null): void {
+  #ended(): void {
     this.#running--
-    this.#error ??= error
     this.#startSyncs()
     if (this.#running === 0) this.#finish()
   }
 
   #finish(): void {
     const round = this.#nextRound - 1
-    const error = this.#error
-    this.#error = null
+    const failure = this.#failure
+    this.#failure = null
     this.#isInFlight = false
     // A turn that is still going on touched files of this round: its request must end in this error.
     const isTurnHit = this.#isTouched && this.#firstTouchedRound <= round
-    if (error !== null && isTurnHit) this.#touchedRound = this.#nextRound
-    if (error !== null && (isTurnHit || this.#isNextDependent)) this.#inheritedError ??= error
+    if (failure !== null && isTurnHit) this.#touchedRound = this.#nextRound
+    if (failure !== null && (isTurnHit || this.#isNextDependent)) {
+      this.#inherited ??= new RoundFailure(failure)
+      this.#inherited.addAll(failure)
+    }
     this.#isNextDependent = false
     this.completedRound = round
     const actions = this.#betweenRounds
     this.#betweenRounds = []
     for (const action of actions) action()
     if (this.#isRequested) this.#start()
-    this.onComplete(round, error)
+    this.onComplete(round, failure)
     if (!this.#isInFlight) {
       const drained = this.#drained
       this.#drained = []

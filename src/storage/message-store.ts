@@ -111,6 +111,10 @@ export class MessageStore implements QueueStore, BufferHolder, GuardedStore {
     return this.#directory.path
   }
 
+  get cannotRead(): boolean {
+    return this.#guard.cannotRead
+  }
+
   get requeuedBytes(): number {
     return this.#requeued === null ? 0 : this.#requeued.bodyBytes
   }
@@ -262,19 +266,26 @@ export class MessageStore implements QueueStore, BufferHolder, GuardedStore {
     if (!this.#dirty) this.#markDirty()
   }
 
-  /** Puts a message that shift() handed out back to its place in the order. */
-  requeue(segmentNumber: number, position: number, size: number, bodySize: number): void {
+  /** Puts a message that shift() handed out back to its place in the order. See QueueStore.requeue. */
+  requeue(
+    segmentNumber: number,
+    position: number,
+    size: number,
+    bodySize: number,
+    count: number = 1,
+  ): void {
     if (this.#closed) return
-    assert(this.unackedCount > 0, "only messages that were handed out can come back")
+    assert(this.unackedCount >= count, "only messages that were handed out can come back")
     this.#segments.find(segmentNumber) // It must be there.
-    this.unackedCount--
-    this.unackedBytes -= bodySize
-    this.readyCount++
-    this.readyBytes += bodySize
+    const bodyBytes = count * bodySize
+    this.unackedCount -= count
+    this.unackedBytes -= bodyBytes
+    this.readyCount += count
+    this.readyBytes += bodyBytes
     this.#requeued ??= new Requeued()
-    this.#requeued.heap.push(segmentNumber, position, size, bodySize)
-    this.#requeued.bodyBytes += bodySize
-    this.requeuedCount++
+    this.#requeued.heap.push(segmentNumber, position, size, bodySize, count)
+    this.#requeued.bodyBytes += bodyBytes
+    this.requeuedCount += count
   }
 
   /** Describes a message that shift() handed out, in `into`. See QueueStore.read. */

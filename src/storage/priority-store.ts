@@ -69,8 +69,14 @@ export class PriorityStore implements QueueStore {
   }
 
   get lastError(): StorageError | null {
-    for (const store of this.#levels) if (store?.failed === true) return store.lastError
+    for (const store of this.#levels)
+      if (store !== null && (store.failed || store.cannotRead)) return store.lastError
     return null
+  }
+
+  get cannotRead(): boolean {
+    for (const store of this.#levels) if (store !== null && store.cannotRead) return true
+    return false
   }
 
   get lostCount(): number {
@@ -177,11 +183,11 @@ export class PriorityStore implements QueueStore {
     this.#end(store, segment % LEVELS)
   }
 
-  requeue(segment: number, position: number, size: number, bodySize: number): void {
+  requeue(segment: number, position: number, size: number, bodySize: number, count = 1): void {
     const store = this.#storeOf(segment)
     if (store === null) return
     this.#begin(store)
-    store.requeue(Math.floor(segment / LEVELS), position, size, bodySize)
+    store.requeue(Math.floor(segment / LEVELS), position, size, bodySize, count)
     this.#end(store, segment % LEVELS)
   }
 

@@ -20,6 +20,8 @@ export interface QueueStore extends DirtyStore {
   /** The disk refuses: nothing can be appended until a later write() succeeds. */
   readonly failed: boolean
   readonly lastError: StorageError | null
+  /** The last attempt to read from the disk has failed, and will be repeated. */
+  readonly cannotRead: boolean
   /** Messages given up because the disk could not give them back, since open(). */
   readonly lostCount: number
   /** The last read() that failed will not succeed later either: the message is to be settled. */
@@ -48,8 +50,11 @@ export interface QueueStore extends DirtyStore {
    * the other.
    */
   ack(segment: number, position: number, size: number, bodySize: number, count?: number): void
-  /** Puts a message that shift() handed out back to its place in the order. */
-  requeue(segment: number, position: number, size: number, bodySize: number): void
+  /**
+   * Puts a message that shift() handed out back to its place in the order, or `count` of the same size that
+   * lie one directly behind the other.
+   */
+  requeue(segment: number, position: number, size: number, bodySize: number, count?: number): void
 
   /**
    * Describes a message that was handed out and is not settled, in `into`, which is valid until the next

@@ -62,6 +62,11 @@ export class ReadGuard {
     return this.#retryAtMs > 0 && this.#context.clock.nowMs < this.#retryAtMs
   }
 
+  /** The last read has failed, and none has succeeded since. */
+  get cannotRead(): boolean {
+    return this.#retryAtMs > 0
+  }
+
   noteSuccess(): void {
     this.#failures = 0
     this.#retryAtMs = 0

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import { GroupCommit } from "../../src/storage/group-commit.ts"
+import { RoundFailure } from "../../src/storage/round-failure.ts"
 import { OpenFiles } from "../../src/storage/open-files.ts"
 import { FaultyDisk } from "../support/faulty-disk.ts"
 import { createRandom } from "../support/seed.ts"
@@ -18,6 +19,8 @@ class Setup {
       assert.equal(this.commit.completedRound, round)
       this.ended.push(`${String(round)}${error === null ? "" : ` ${error.message}`}`)
     }
+    this.disk.writeFile("/d/queue/b/first", "")
+    this.disk.writeFile("/d/queue/c/first", "")
     this.disk.writeFile("/d/first", "") // The directory itself is on the medium.
     this.disk.holdSyncs = true
   }
@@ -296,4 +299,40 @@ test("whatever the order of turns, syncs and failures, a good round has its file
       }
     }
   }
+})
+
+test("a failure names its files and directories, and nothing else is hit", async () => {
+  const setup = new Setup()
+  const { disk, commit } = setup
+  const failures: (RoundFailure | null)[] = []
+  commit.onComplete = (_round, failure) => failures.push(failure)
+  setup.write("queue/b/msgs.1", "1")
+  setup.write("queue/c/msgs.1", "1")
+  setup.write("log", "1")
+  disk.failCall("sync", 1, "EIO", { path: "/queue/b/", repeat: true })
+  commit.request()
+  setup.write("queue/b/msgs.1", "2")
+  await setup.step()
+  const [first] = failures
+  assert.ok(first instanceof RoundFailure)
+  for (const path of ["/d/queue/b/msgs.1", "/d/queue/b", "/d/queue", "/d"])
+    assert.ok(first.hits(path), path)
+  for (const path of ["/d/queue/c", "/d/queue/c/msgs.1", "/d/log", "/d/queue/b/msgs.2", "/e"])
+    assert.ok(!first.hits(path), path)
+  disk.heal()
+  // What was written to the file meanwhile may be lost with it.
+  commit.request()
+  setup.write("queue/b/msgs.1", "3")
+  await setup.step()
+  assert.ok(failures[1]?.hits("/d/queue/b") === true && !failures[1].hits("/d/queue/c"))
+  disk.failCall("syncDirectory", 1, "EIO")
+  commit.touchDirectory("/d/queue")
+  commit.request()
+  await setup.step()
+  await setup.step()
+  const last = failures.at(-1)
+  assert.ok(last !== undefined && last !== null)
+  for (const path of ["/d/queue", "/d/queue/b", "/d/queue/c/msgs.1", "/d"])
+    assert.ok(last.hits(path), path)
+  assert.ok(!last.hits("/d/log"))
 })

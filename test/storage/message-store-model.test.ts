@@ -139,6 +139,26 @@ class Model {
     entry.state = "ready"
   }
 
+  /** As many as lie one behind the other, of one size. */
+  requeueRun(choice: number): void {
+    const unacked = this.#unacked()
+    const at = choice % Math.max(1, unacked.length)
+    const first = unacked[at]?.taken
+    if (first === undefined || first === null) return
+    let count = 1
+    for (const { taken } of unacked.slice(at + 1)) {
+      const isNext =
+        taken?.segment === first.segment &&
+        taken.position === first.position + count * first.size &&
+        taken.size === first.size &&
+        taken.bodySize === first.bodySize
+      if (!isNext) break
+      count++
+    }
+    this.store.requeue(first.segment, first.position, first.size, first.bodySize, count)
+    for (const entry of unacked.slice(at, at + count)) entry.state = "ready"
+  }
+
   purge(): void {
     const ready = this.#ready()
     assert.equal(this.store.purge(), ready.length)
@@ -265,6 +285,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 5, arbitrary: fc.tuple(fc.constant("read"), fc.nat(1000)) },
   { weight: 15, arbitrary: fc.tuple(fc.constant("ack"), fc.nat(1000)) },
   { weight: 4, arbitrary: fc.tuple(fc.constant("requeue"), fc.nat(1000)) },
+  { weight: 4, arbitrary: fc.tuple(fc.constant("requeueRun"), fc.nat(1000)) },
   { weight: 1, arbitrary: fc.tuple(fc.constant("purge"), fc.constant(0)) },
   { weight: 12, arbitrary: fc.tuple(fc.constant("turn"), fc.constant(0)) },
   { weight: 2, arbitrary: fc.tuple(fc.constant("sweep"), fc.constant(0)) },
@@ -284,6 +305,7 @@ function run(steps: readonly Step[], options: StoreBedOptions): void {
     else if (name === "read") model.read(argument)
     else if (name === "ack") model.ack(argument)
     else if (name === "requeue") model.requeue(argument)
+    else if (name === "requeueRun") model.requeueRun(argument)
     else if (name === "purge") model.purge()
     else if (name === "turn") model.turn()
     else if (name === "sweep") model.sweep()

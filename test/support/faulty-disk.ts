@@ -42,6 +42,8 @@ export interface FaultOptions {
   readonly partialBytes?: number
   /** All calls from the n-th on fail, until heal(). */
   readonly repeat?: boolean
+  /** Only where this is a part of the path. */
+  readonly path?: string
 }
 
 interface Fault extends FaultOptions {
@@ -207,7 +209,7 @@ export class FaultyDisk implements Disk {
 
   write(fd: number, source: Buffer, sourceOffset: number, length: number, position: number): void {
     const { file, path } = this.#handle(fd)
-    const fault = this.#count("write")
+    const fault = this.#count("write", path)
     const growth = Math.max(0, position + length - file.content.size)
     const isFull = growth > 0 && this.#freeBytes() < growth
     if (fault === null && !isFull) {
@@ -311,15 +313,17 @@ export class FaultyDisk implements Disk {
 
   /** Counts the call and fails it if it is its turn. */
   #enter(kind: DiskCall, path: string): void {
-    const fault = this.#count(kind)
+    const fault = this.#count(kind, path)
     if (fault !== null) this.#fail(path, kind, fault.code)
   }
 
-  #count(kind: DiskCall): Fault | null {
+  #count(kind: DiskCall, path: string): Fault | null {
     if (this.isDead) return { kind, code: DEAD, at: 0 }
     const number = ++this.calls[kind]
     const isDue = (fault: Fault): boolean =>
-      fault.kind === kind && (fault.at === number || (fault.repeat === true && fault.at < number))
+      fault.kind === kind &&
+      (fault.path === undefined || path.includes(fault.path)) &&
+      (fault.at === number || (fault.repeat === true && fault.at < number))
     return this.#faults.find(isDue) ?? null
   }
 
@@ -334,7 +338,7 @@ export class FaultyDisk implements Disk {
     end: (isSuccess: boolean) => void,
     done: (error: Error | null) => void,
   ): void {
-    const fault = this.#count(kind)
+    const fault = this.#count(kind, path)
     if (fault?.code === DEAD) this.isDead = true
     if (this.isDead) return
     const reachMedium = (): void => end(fault === null)

@@ -33,6 +33,8 @@ export interface HandshakeOptions {
   readonly heartbeat?: number
   /** Client capabilities; by default those that well-known clients announce. */
   readonly capabilities?: PlainRecord
+  /** What the client says it is. */
+  readonly product?: string
 }
 
 export interface CloseExpectation {
@@ -138,8 +140,9 @@ export class WireClient {
 
   startOk(options: HandshakeOptions = {}): void {
     const { user = "guest", password = "guest", capabilities = CAPABILITIES } = options
+    const { product = "wire-client" } = options
     this.send("connection.start-ok", 0, {
-      clientProperties: tableFromPlain({ product: "wire-client", capabilities }),
+      clientProperties: tableFromPlain({ product, capabilities }),
       mechanism: "PLAIN",
       response: Buffer.from(`\0${user}\0${password}`),
       locale: "en_US",

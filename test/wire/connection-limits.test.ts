@@ -193,3 +193,23 @@ wireTest("a vhost takes so many queues and no more", async (wire) => {
   await declare(client, "r")
   await limits.set("max-queues", -1)
 })
+
+wireTest(
+  "connections that have not logged in are limited by themselves, and those that have stay",
+  async (wire) => {
+    const open = await wire.open()
+    const starting = [await tuned(wire), await wire.connect(), await tuned(wire)]
+    await eventually(() => assert.equal(wire.broker().connections.size, 4))
+    const refused = await wire.connect()
+    await refused.expectClosed()
+    assert.equal(wire.broker().connections.size, 4)
+    // Those before it are not touched: the first of them goes on, and makes room.
+    const first = starting[0]!
+    first.send("connection.open", 0, { vhost: "/" })
+    await first.expect("connection.open-ok")
+    await wire.open()
+    await open.openChannel(1)
+    for (const client of starting.slice(1)) await client.reset()
+  },
+  { maxHandshakes: 3 },
+)

@@ -212,9 +212,9 @@ wireTest(
   { disk: new MemoryDisk() },
 )
 
-wireTest("x-modulus-hash and x-random give each message to one queue", async (wire) => {
+wireTest("x-modulus-hash and the random ones give each message to one queue", async (wire) => {
   const client = await wire.channel()
-  for (const type of ["x-modulus-hash", "x-random"]) {
+  for (const type of ["x-modulus-hash", "x-random", "x-local-random"]) {
     await declareExchange(client, type, type)
     const queues = ["1", "2", "3", "4"].map((number) => type + number)
     for (const queue of queues) await bindQueue(client, type, queue)
@@ -225,4 +225,29 @@ wireTest("x-modulus-hash and x-random give each message to one queue", async (wi
     )
     for (const count of counts) assert.ok(Math.abs(count / COUNT - 0.25) < 0.06, `${count}`)
   }
+})
+
+wireTest("x-local-random takes classic queues without a key, and nothing else", async (wire) => {
+  const client = await wire.channel()
+  await declareExchange(client, "e", "x-local-random", {}, true)
+  await declareExchange(client, "x", "fanout")
+  await declare(client, "c")
+  for (const type of ["quorum", "stream"])
+    await declare(client, type, { durable: true, arguments: { "x-queue-type": type } })
+  const bind = async (queue: string, routingKey: string, reason: string): Promise<void> => {
+    client.send("queue.bind", 1, { queue, exchange: "e", routingKey })
+    await refused(client, reason, "queue.bind")
+  }
+  await bind("c", "k", "Non empty binding 'k' key not permitted")
+  await bind("quorum", "", "Queue type rabbit_quorum_queue not valid for this exchange type")
+  await bind("stream", "", "Queue type rabbit_stream_queue not valid for this exchange type")
+  client.send("exchange.bind", 1, { destination: "x", source: "e" })
+  await refused(client, "Destination not found", "exchange.bind")
+  await client.call("confirm.select", 1)
+  client.publish(1, { exchange: "e", routingKey: "any", mandatory: true, body: text("m") })
+  await expectReturned(client)
+  await client.call("queue.bind", 1, { queue: "c", exchange: "e" })
+  client.publish(1, { exchange: "e", routingKey: "any", mandatory: true, body: text("m") })
+  await client.expect("basic.ack", 1)
+  assert.deepEqual(await drain(client, "c"), ["m"])
 })

@@ -43,7 +43,7 @@ for (const pseudo of [PSEUDO, "amq.direct.reply-to"])
     const tag = await consume(requester, pseudo, { noAck: true, consumerTag: "mine" })
     assert.equal(tag, "mine")
     const name = await request(requester, "rpc", { replyTo: pseudo })
-    assert.match(name, /^amq\.rabbitmq\.reply-to\.[\w-]{22}$/)
+    assert.match(name, /^amq\.rabbitmq\.reply-to\.[\w-]{22}\.[\w-]{22}==$/)
     reply(responder, name, "one")
     reply(responder, name, "two")
     for (const [index, body] of ["one", "two"].entries()) {

@@ -28,11 +28,26 @@ wireTest("a frame of exactly frame-max is accepted", async (wire) => {
   assert.deepEqual((await get(client, "q"))?.body, body)
 })
 
-wireTest("a frame one byte larger than frame-max is refused with 501", async (wire) => {
+wireTest("a client may take frame-max for the size of the payload", async (wire) => {
+  const client = await wire.open({ frameMax: 4096 })
+  await client.openChannel(1)
+  await declare(client, "q")
+  const body = Buffer.alloc(4096, "x")
+  const bytes = Buffer.concat([PUBLISH, header(4096), writeFrame(FRAME_BODY, 1, body)])
+  client.sendBytes(bytes)
+  assert.deepEqual((await get(client, "q"))?.body, body)
+  const cut = bytes.length - 4140 // Before the content header, hence before the frame of the body.
+  await client.sendByteWise(bytes.subarray(0, cut + 60))
+  client.sendBytes(bytes.subarray(cut + 60, bytes.length - 20))
+  await client.sendByteWise(bytes.subarray(bytes.length - 20))
+  assert.deepEqual((await get(client, "q"))?.body, body)
+})
+
+wireTest("a payload one byte larger than frame-max is refused with 501", async (wire) => {
   const client = await wire.open({ frameMax: 4096 })
   await client.openChannel(1)
   client.sendBytes(
-    Buffer.concat([PUBLISH, header(4089), writeFrame(FRAME_BODY, 1, Buffer.alloc(4089))]),
+    Buffer.concat([PUBLISH, header(4097), writeFrame(FRAME_BODY, 1, Buffer.alloc(4097))]),
   )
   await client.expectConnectionClose({ code: 501, text: /^FRAME_ERROR - / })
 })

@@ -42,6 +42,26 @@ wireTest("the oldest messages leave a queue that is too long", async (wire) => {
   assert.deepEqual(await drain(client, "q"), ["3", "4", "5"])
 })
 
+wireTest("a queue that is too long by what came back is cut before the next get", async (wire) => {
+  const client = await wire.channel()
+  await declare(client, "dead")
+  await declare(client, "q", {
+    arguments: {
+      "x-max-length": 2,
+      "x-dead-letter-exchange": "",
+      "x-dead-letter-routing-key": "dead",
+    },
+  })
+  publishTo(client, "q", "1", "2")
+  await get(client, "q", { noAck: false })
+  await get(client, "q", { noAck: false })
+  publishTo(client, "q", "3", "4")
+  client.send("basic.nack", 1, { deliveryTag: 2, multiple: true, requeue: true })
+  const head = await get(client, "q")
+  assert.deepEqual([head?.body.toString(), head?.messageCount], ["3", 1])
+  assert.deepEqual(await drain(client, "dead"), ["1", "2"])
+})
+
 wireTest("bytes are those of bodies", async (wire) => {
   const client = await wire.channel()
   await declare(client, "q", { arguments: { "x-max-length-bytes": 10 } })

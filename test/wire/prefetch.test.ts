@@ -82,6 +82,59 @@ wireTest("global=true is shared by all consumers of the channel", async (wire) =
   await client.expectQuiet(1)
 })
 
+wireTest("under a common limit, consumers and queues have their turns", async (wire) => {
+  const client = await wire.channel(2)
+  await declare(client, "q1")
+  await declare(client, "q2")
+  await client.call("basic.qos", 1, { prefetchCount: 1, global: true })
+  for (const consumerTag of ["a", "b"]) await consume(client, "q1", { consumerTag })
+  await consume(client, "q2", { consumerTag: "c" })
+  for (const queue of ["q1", "q2"]) publishTo(client, queue, "1", "2", "3", "4", "5", "6")
+  const turns = new Map<string, number>()
+  for (let i = 0; i < 6; i++) {
+    const [delivery] = await deliveries(client, 1)
+    const tag = delivery!.consumerTag
+    turns.set(tag, (turns.get(tag) ?? 0) + 1)
+    client.send("basic.ack", 1, { deliveryTag: delivery!.deliveryTag })
+  }
+  for (const tag of ["a", "b", "c"]) assert.equal(turns.get(tag), 2, tag)
+})
+
+wireTest("who does not acknowledge waits while the common limit is reached", async (wire) => {
+  const client = await wire.channel(2)
+  await declare(client, "q1")
+  await declare(client, "q2")
+  await client.call("basic.qos", 1, { prefetchCount: 1, global: true })
+  await consume(client, "q1")
+  await consume(client, "q2", { noAck: true })
+  publishTo(client, "q2", "a", "b")
+  assert.deepEqual(await receiveBodies(client, 2), ["a", "b"])
+  publishTo(client, "q1", "c")
+  assert.deepEqual(await receiveBodies(client, 1), ["c"])
+  publishTo(client, "q2", "d")
+  await client.expectQuiet(1)
+  client.send("basic.ack", 1, { deliveryTag: 3 })
+  assert.deepEqual(await receiveBodies(client, 1), ["d"])
+})
+
+wireTest("Kombu's limit counts for the consumers that there are, too", async (wire) => {
+  const client = await wire.open({ product: "py-amqp" })
+  await client.openChannel(1)
+  await declare(client, "q")
+  await client.call("basic.qos", 1, { prefetchCount: 1 })
+  await consume(client, "q")
+  publishTo(client, "q", "1", "2", "3", "4", "5")
+  assert.deepEqual(await receiveBodies(client, 1), ["1"])
+  client.send("basic.qos", 1, { prefetchCount: 3 })
+  await client.expect("basic.qos-ok", 1)
+  assert.deepEqual(await receiveBodies(client, 2), ["2", "3"])
+  await client.call("basic.qos", 1, { prefetchCount: 2 })
+  client.send("basic.ack", 1, { deliveryTag: 1 })
+  await client.expectQuiet(1)
+  client.send("basic.ack", 1, { deliveryTag: 2 })
+  assert.deepEqual(await receiveBodies(client, 1), ["4"])
+})
+
 wireTest("both limits hold together", async (wire) => {
   const client = await wire.channel()
   await declare(client, "q1")

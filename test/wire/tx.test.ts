@@ -17,6 +17,24 @@ wireTest("publishes are visible after commit and not before", async (wire) => {
   for (const queue of ["q1", "q2"]) assert.equal((await countsOf(client, queue, 2)).messages, 1)
 })
 
+wireTest("what a queue would have got that is gone at commit is returned", async (wire) => {
+  const client = await wire.channel()
+  await declare(client, "q")
+  await declare(client, "other")
+  await client.call("tx.select", 1)
+  client.publish(1, { exchange: "", routingKey: "q", mandatory: true, body: text("late") })
+  await client.call("queue.delete", 1, { queue: "q" })
+  client.send("tx.commit", 1)
+  const returned = await client.expect("basic.return", 1)
+  assert.equal(returned.replyCode, 312)
+  await client.expect("tx.commit-ok", 1)
+  publishTo(client, "other", "new")
+  await client.call("queue.delete", 1, { queue: "other" })
+  await declare(client, "other")
+  await client.call("tx.commit", 1)
+  assert.deepEqual(await drain(client, "other"), ["new"])
+})
+
 wireTest("rollback discards publishes, and the channel stays transactional", async (wire) => {
   const client = await wire.channel()
   await declare(client, "q")

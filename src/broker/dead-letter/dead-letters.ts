@@ -2,6 +2,8 @@ import type { BasicProperties } from "../../amqp/properties.ts"
 import { IncomingMessage, type StoredMessage } from "../../storage/message.ts"
 import type { Clock } from "../../util/clock.ts"
 import type { Logger } from "../../util/logger.ts"
+import { CommitScopes } from "../commit-scope.ts"
+import type { CommitScope } from "../commit-scope.ts"
 import type { Exchange } from "../exchange/exchange.ts"
 import { PUBLISH_REFUSED, PUBLISH_UNROUTABLE } from "../publishing.ts"
 import type { MessageQueue } from "../queue/message-queue.ts"
@@ -65,6 +67,8 @@ export class DeadLetterRoute implements DeadLetterAddress {
   stamp: DeathStamp | null = null
   /** Right for copies with the stamp while the generation is this one. */
   queues: MessageQueue[] = []
+  /** Of several queues together; null if it is not known yet. */
+  scope: CommitScope | null = null
   generation = -1
   hasLoggedCycle = false
 
@@ -89,6 +93,8 @@ export class DeadLetters {
   readonly #source = new IncomingMessage()
   /** Queues of the copy at hand. */
   #targets: MessageQueue[] = []
+  /** Queues of the last copy. */
+  #movedTo: readonly MessageQueue[] = []
 
   constructor(context: DeadLetterContext) {
     this.#context = context
@@ -124,8 +130,19 @@ export class DeadLetters {
     this.counts[reason]++
     // What does not survive a restart here need not wait for what does elsewhere.
     if (outcome === PUBLISH_UNROUTABLE || !persistent || !queue.durable) return MOVED
-    this.#context.settledMoves.add(queue, segment, position, size, bodySize)
+    const target = this.#scopeOf(route, this.#movedTo)
+    this.#context.settledMoves.add(queue, target, segment, position, size, bodySize)
     return MOVE_WAITS
+  }
+
+  /** Where the copies are, which the round has to cover. */
+  #scopeOf(route: DeadLetterRoute, queues: readonly MessageQueue[]): CommitScope {
+    if (queues.length === 1) return queues[0]!
+    if (queues === route.queues && route.scope !== null) return route.scope
+    const scope = new CommitScopes()
+    for (const queue of queues) scope.add(queue)
+    if (queues === route.queues) route.scope = scope
+    return scope
   }
 
   /** For a message that was rejected when it came: it is in no store, and gone if this fails. */
@@ -174,6 +191,7 @@ export class DeadLetters {
       return outcome
     } finally {
       this.#depth--
+      this.#movedTo = this.#targets
       this.#targets = outer
       copy.release()
     }
@@ -212,6 +230,7 @@ function remember(
   route.stamp = stamp
   route.generation = context.isRoutedByKey(exchange) ? generation : -1
   route.queues = targets
+  route.scope = null
 }
 
 /** How many messages these queues have ever taken. */

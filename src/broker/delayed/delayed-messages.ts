@@ -10,6 +10,7 @@ import { WheelEntry } from "../../util/timer-wheel.ts"
 import type { TimerWheel } from "../../util/timer-wheel.ts"
 import { BrowseBudget } from "../browse.ts"
 import type { BrowsedMessage, BrowseRequest } from "../browse.ts"
+import { ANYWHERE } from "../commit-scope.ts"
 import { Refusal } from "../errors.ts"
 import type { DelayStore } from "../exchange/delay.ts"
 import type { Exchange } from "../exchange/exchange.ts"
@@ -19,7 +20,7 @@ import {
   PUBLISH_REFUSED,
   PUBLISH_UNROUTABLE,
 } from "../publishing.ts"
-import type { MovedFrom } from "../settled-moves.ts"
+import type { MovedFrom, SettledMoves } from "../settled-moves.ts"
 import { DueEntry, DueIndex } from "./due-index.ts"
 
 /**
@@ -65,9 +66,7 @@ export interface DelayedContext {
   readonly clock: Clock
   readonly timers: TimerWheel
   readonly log: Logger
-  readonly settledMoves: {
-    add(from: MovedFrom, segment: number, position: number, size: number, bodySize: number): void
-  }
+  readonly settledMoves: Pick<SettledMoves, "add">
   /** Publishing.releaseDelayed. */
   releaseDelayed(
     exchange: Exchange,
@@ -256,7 +255,7 @@ export class DelayedMessages extends WheelEntry implements DelayStore, MovedFrom
     }
     this.releasedCount++
     if (persistent && this.durable && outcome !== PUBLISH_UNROUTABLE)
-      this.#context.settledMoves.add(this, segment, position, size, bodySize)
+      this.#context.settledMoves.add(this, ANYWHERE, segment, position, size, bodySize)
     else store.ack(segment, position, size, bodySize)
     return true
   }

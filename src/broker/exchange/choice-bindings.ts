@@ -1,11 +1,16 @@
 import type { BasicProperties } from "../../amqp/properties.ts"
+import { EMPTY_TABLE } from "../../amqp/table.ts"
+import type { Table } from "../../amqp/table.ts"
+import { Refusal } from "../errors.ts"
+import { queueTypeOf } from "../queue-type.ts"
 import { RegisteredBindings } from "./binding-table.ts"
+import { DESTINATION_QUEUE } from "./destination.ts"
 import type { Destination, RouteTargets } from "./destination.ts"
 import { hashText } from "./hash.ts"
 
 /**
- * Exchanges that give each message to one of their destinations: at random (x-random), or by a hash of
- * the routing key modulo their number (x-modulus-hash). The consistent hash is hash-bindings.ts.
+ * Exchanges that give each message to one of their destinations: at random (x-random, x-local-random), or by
+ * a hash of the routing key modulo their number (x-modulus-hash). The consistent hash is hash-bindings.ts.
  *
  * Destinations count once, whatever the number of their bindings, and have an order that does not
  * depend on when they were bound, so that a restart changes nothing.
@@ -71,6 +76,30 @@ export class RandomBindings extends ChoiceBindings {
     state ^= state << 5
     this.#state = state
     targets.add(destinations[(state >>> 1) % count]!) // In range.
+  }
+}
+
+/**
+ * As x-random, for replies that should not leave the node they came to: classic queues only, and no binding
+ * keys. There is one node here, so every queue is local.
+ */
+export class LocalRandomBindings extends RandomBindings {
+  /** Throws Refusal with RabbitMQ's texts. */
+  override add(destination: Destination, routingKey: string, args: Table): boolean {
+    if (routingKey !== "")
+      throw new Refusal(
+        "precondition-failed",
+        `Non empty binding '${routingKey}' key not permitted`,
+      )
+    if (destination.kind !== DESTINATION_QUEUE)
+      throw new Refusal("precondition-failed", "Destination not found")
+    const type = queueTypeOf(destination.arguments ?? EMPTY_TABLE)
+    if (type !== "classic")
+      throw new Refusal(
+        "precondition-failed",
+        `Queue type rabbit_${type}_queue not valid for this exchange type`,
+      )
+    return super.add(destination, routingKey, args)
   }
 }
 

@@ -1,3 +1,5 @@
+import type { Table } from "../../amqp/table.ts"
+
 /**
  * What a binding points to, and the collection in which a routing pass gathers what it found.
  * Queues and exchanges are opaque here: routing needs their kind and a place for its mark.
@@ -11,6 +13,8 @@ export type DestinationKind = typeof DESTINATION_QUEUE | typeof DESTINATION_EXCH
 export interface Destination {
   readonly kind: DestinationKind
   readonly name: string
+  /** With which it was declared. */
+  readonly arguments?: Table
   /** Number of the last routing pass that reached it. Starts at 0; only RouteTargets writes it. */
   routeMark: number
 }

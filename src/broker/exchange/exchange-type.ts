@@ -11,7 +11,7 @@ import {
   FederationBindings,
 } from "./federation-exchange.ts"
 import { HeadersBindings } from "./headers-bindings.ts"
-import { ModulusBindings, RandomBindings } from "./choice-bindings.ts"
+import { LocalRandomBindings, ModulusBindings, RandomBindings } from "./choice-bindings.ts"
 import { TopicBindings } from "./topic-bindings.ts"
 
 /**
@@ -32,6 +32,7 @@ const BINDING_TABLES: ReadonlyMap<string, CreateBindings> = new Map<string, Crea
   ["x-consistent-hash", (args) => new HashBindings(new BindingRegister(), hashSourceOf(args))],
   ["x-modulus-hash", () => new ModulusBindings(new BindingRegister())],
   ["x-random", () => new RandomBindings(new BindingRegister())],
+  ["x-local-random", () => new LocalRandomBindings(new BindingRegister())],
   [FEDERATION_EXCHANGE_TYPE, (args) => new FederationBindings(new BindingRegister(), args)],
 ])
 

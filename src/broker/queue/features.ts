@@ -307,6 +307,11 @@ export class QueueFeatures {
     return true
   }
 
+  /** What came back may have made the queue too long: a client that asks sees it as short as it must be. */
+  beginGet(): void {
+    if (this.#isOverflowDue && this.#limit !== null && this.#limit.dropsHead) this.#settleNow()
+  }
+
   /** The head was taken out: the next one is looked at in the queue's turn, because a view is in use. */
   headTaken(): void {
     this.touch()
@@ -342,24 +347,36 @@ export class QueueFeatures {
     this.#buryUnacked(store, segment, position, size, bodySize, "rejected")
   }
 
-  /** A delivery has failed: the message goes back to its place, or has failed too often. */
+  /**
+   * Deliveries have failed, `count` of the same size that lie one directly behind the other: the messages
+   * go back to their places, or have failed too often.
+   */
   requeue(
     store: QueueStore,
     segment: number,
     position: number,
     size: number,
     bodySize: number,
+    count: number,
   ): void {
-    const isDead =
-      this.#countsDeliveries &&
-      this.#openCounts().increment(segment, position) > this.#deliveryLimit
-    if (isDead) {
-      this.#buryUnacked(store, segment, position, size, bodySize, "delivery_limit")
-      return
-    }
-    store.requeue(segment, position, size, bodySize)
+    if (this.#countsDeliveries)
+      for (let i = 0; i < count; i++)
+        this.#requeueCounted(store, segment, position + i * size, size, bodySize)
+    else store.requeue(segment, position, size, bodySize, count)
     this.#headChanged()
     this.#queue.mark()
+  }
+
+  #requeueCounted(
+    store: QueueStore,
+    segment: number,
+    position: number,
+    size: number,
+    bodySize: number,
+  ): void {
+    if (this.#openCounts().increment(segment, position) > this.#deliveryLimit)
+      this.#buryUnacked(store, segment, position, size, bodySize, "delivery_limit")
+    else store.requeue(segment, position, size, bodySize)
   }
 
   #headChanged(): void {

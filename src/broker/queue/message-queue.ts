@@ -2,6 +2,7 @@ import type { Table } from "../../amqp/table.ts"
 import type { IncomingMessage, StoredMessage } from "../../storage/message.ts"
 import type { ConnectionHandle } from "../connection-handle.ts"
 import type { ConsumerRequest, Subscriber } from "../consumer.ts"
+import type { CommitScope } from "../commit-scope.ts"
 import type { Destination } from "../exchange/destination.ts"
 import type { QueueSettings } from "../settings.ts"
 
@@ -17,7 +18,29 @@ export const QUEUE_FAILED = 1
 /** A length limit with reject-publish: a nack with confirms, silence without. */
 export const QUEUE_REJECTED = 2
 
-export interface MessageQueue extends Destination {
+/** The disk fails the queue at present. What it stored before is safe, and everything is tried again. */
+export interface QueueFault {
+  /** What fails: publishing is refused, or messages cannot be delivered. */
+  readonly kind: "write" | "read"
+  /** Of the operating system, such as EIO or ENOSPC. */
+  readonly code: string
+  /** The file at fault. */
+  readonly path: string
+}
+
+/** What a store says of itself. Only the first of several files at fault is named. */
+export function faultOf(store: FailingStore, cannotRead: boolean): QueueFault | null {
+  if (!store.failed && !cannotRead) return null
+  const { code = "EIO", path = "" } = store.lastError ?? {}
+  return { kind: store.failed ? "write" : "read", code, path }
+}
+
+interface FailingStore {
+  readonly failed: boolean
+  readonly lastError: { readonly code: string; readonly path: string } | null
+}
+
+export interface MessageQueue extends Destination, CommitScope {
   readonly kind: 0
   readonly vhostName: string
   readonly durable: boolean
@@ -29,6 +52,8 @@ export interface MessageQueue extends Destination {
   readonly deleted: boolean
   /** It takes messages, and hands none out to consumers or basic.get. */
   readonly isPaused: boolean
+  /** Null while all is well. */
+  readonly fault: QueueFault | null
   /** On the turn's list of queues to deliver from. */
   inTurn: boolean
   readonly readyCount: number
@@ -66,7 +91,8 @@ export interface MessageQueue extends Destination {
   ack(segment: number, position: number, size: number, bodySize: number, count?: number): void
   /** reject or nack without requeue: dead-lettered or dropped. */
   drop(segment: number, position: number, size: number, bodySize: number): void
-  requeue(segment: number, position: number, size: number, bodySize: number): void
+  /** As ack(). */
+  requeue(segment: number, position: number, size: number, bodySize: number, count?: number): void
   /** Throws Refusal or ProtocolError unless such a consumer may be added. */
   checkConsumer(request: ConsumerRequest): void
   /** False for one that waits for another to leave (single active consumer). Absent where there is no such thing. */

@@ -7,6 +7,7 @@ import { assert } from "../../util/assert.ts"
 import type { Clock } from "../../util/clock.ts"
 import type { TimerWheel } from "../../util/timer-wheel.ts"
 import type { ConnectionHandle } from "../connection-handle.ts"
+import type { CommitFailure, DefinitionScope } from "../commit-scope.ts"
 import type { ConsumerRequest, Subscriber } from "../consumer.ts"
 import type { DeadLetters } from "../dead-letter/dead-letters.ts"
 import { Refusal } from "../errors.ts"
@@ -16,8 +17,8 @@ import type { Turn } from "../turn.ts"
 import type { BurialBudget } from "./burial-budget.ts"
 import { Dispatcher } from "./dispatcher.ts"
 import { QueueFeatures } from "./features.ts"
-import { QUEUE_FAILED, QUEUE_TOOK } from "./message-queue.ts"
-import type { MessageQueue } from "./message-queue.ts"
+import { faultOf, QUEUE_FAILED, QUEUE_TOOK } from "./message-queue.ts"
+import type { MessageQueue, QueueFault } from "./message-queue.ts"
 
 /**
  * A queue: messages in a store on one side, subscribers on the other. Owns the rules of delivery;
@@ -29,6 +30,7 @@ import type { MessageQueue } from "./message-queue.ts"
 /** What a queue needs from its surroundings; one per vhost, shared by its queues. */
 export interface QueueContext {
   readonly vhostName: string
+  readonly definitions: DefinitionScope
   readonly turn: Turn
   readonly clock: Clock
   readonly timers: TimerWheel
@@ -107,6 +109,8 @@ export class Queue implements MessageQueue {
   /** There are messages of an earlier process of which nothing is known. */
   #isUnexamined = false
   readonly #context: QueueContext
+  /** The commit round that its definition went with, or one soon after. */
+  readonly #definedRound: number
 
   constructor(context: QueueContext, properties: QueueProperties, owner: ConnectionHandle | null) {
     this.#context = context
@@ -115,6 +119,7 @@ export class Queue implements MessageQueue {
     this.autoDelete = properties.autoDelete
     this.arguments = properties.arguments
     this.owner = owner
+    this.#definedRound = context.turn.lastRound + 1
   }
 
   get deliveredCount(): number {
@@ -139,6 +144,22 @@ export class Queue implements MessageQueue {
 
   get unackedCount(): number {
     return this.store === null ? 0 : this.store.unackedCount
+  }
+
+  get fault(): QueueFault | null {
+    return this.store === null ? null : faultOf(this.store, this.store.cannotRead)
+  }
+
+  get hasFailedWrites(): boolean {
+    return this.store !== null && this.store.failed
+  }
+
+  isHitBy(failure: CommitFailure): boolean {
+    return (
+      this.store !== null &&
+      (failure.hits(this.store.directory) ||
+        this.#context.definitions.isHitSince(failure, this.#definedRound))
+    )
   }
 
   get consumerCount(): number {
@@ -390,6 +411,7 @@ export class Queue implements MessageQueue {
       this.getEmptyCount++
       return false
     }
+    if (features !== null) features.beginGet()
     for (let left = EXPIRED_PER_GET_MAX; ; left--) {
       if (left === 0 || !store.shift(into)) {
         this.getEmptyCount++
@@ -438,14 +460,14 @@ export class Queue implements MessageQueue {
     else this.#features.drop(store, segment, position, size, bodySize)
   }
 
-  requeue(segment: number, position: number, size: number, bodySize: number): void {
+  requeue(segment: number, position: number, size: number, bodySize: number, count = 1): void {
     const { store } = this
     if (this.deleted || store === null) return
     if (this.#features !== null) {
-      this.#features.requeue(store, segment, position, size, bodySize)
+      this.#features.requeue(store, segment, position, size, bodySize, count)
       return
     }
-    store.requeue(segment, position, size, bodySize)
+    store.requeue(segment, position, size, bodySize, count)
     this.wake()
   }
 

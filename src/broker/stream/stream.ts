@@ -7,10 +7,11 @@ import type { Clock } from "../../util/clock.ts"
 import { Ring } from "../../util/ring.ts"
 import { WheelEntry } from "../../util/timer-wheel.ts"
 import type { TimerWheel } from "../../util/timer-wheel.ts"
+import type { CommitFailure, DefinitionScope } from "../commit-scope.ts"
 import type { ConsumerRequest, Subscriber } from "../consumer.ts"
 import { Refusal } from "../errors.ts"
-import { QUEUE_FAILED, QUEUE_TOOK } from "../queue/message-queue.ts"
-import type { MessageQueue } from "../queue/message-queue.ts"
+import { faultOf, QUEUE_FAILED, QUEUE_TOOK } from "../queue/message-queue.ts"
+import type { MessageQueue, QueueFault } from "../queue/message-queue.ts"
 import { PLAIN_QUEUE, type QueueSettings } from "../settings.ts"
 import { AckTracker } from "./ack-tracker.ts"
 import { checkStreamConsumer, parseStreamConsumer } from "./consumer-arguments.ts"
@@ -28,7 +29,8 @@ import { StreamCursor } from "./stream-cursor.ts"
 /** What a stream needs from its surroundings; one per vhost, shared by its streams. */
 export interface StreamContext {
   readonly vhostName: string
-  readonly turn: { markQueue(queue: Stream): void }
+  readonly definitions: DefinitionScope
+  readonly turn: { readonly lastRound: number; markQueue(queue: Stream): void }
   readonly clock: Clock
   readonly timers: TimerWheel
   openStreamStore(stream: Stream): StreamStore
@@ -111,6 +113,8 @@ export class Stream implements MessageQueue {
   readonly getNoAckCount = 0
   readonly getEmptyCount = 0
   readonly #context: StreamContext
+  /** The commit round that its definition went with, or one soon after. */
+  readonly #definedRound: number
   readonly #cursors = new Map<Subscriber, StreamCursor>()
   /** Those that may have something to read, and may take it. */
   readonly #ready = new Ring<StreamCursor>(4)
@@ -130,6 +134,7 @@ export class Stream implements MessageQueue {
     this.#context = context
     this.name = properties.name
     this.arguments = properties.arguments
+    this.#definedRound = context.turn.lastRound + 1
   }
 
   get #subject(): string {
@@ -146,6 +151,22 @@ export class Stream implements MessageQueue {
 
   get readyBytes(): number {
     return this.store === null ? 0 : this.store.bodyBytes
+  }
+
+  get fault(): QueueFault | null {
+    return this.store === null ? null : faultOf(this.store, this.#hasStalled)
+  }
+
+  get hasFailedWrites(): boolean {
+    return this.store !== null && this.store.failed
+  }
+
+  isHitBy(failure: CommitFailure): boolean {
+    return (
+      this.store !== null &&
+      (failure.hits(this.store.directory) ||
+        this.#context.definitions.isHitSince(failure, this.#definedRound))
+    )
   }
 
   get consumerCount(): number {
@@ -440,8 +461,8 @@ export class Stream implements MessageQueue {
     this.requeue(segment, position)
   }
 
-  requeue(segment: number, position: number): void {
-    const tracker = this.#settle(segment, position, 1)
+  requeue(segment: number, position: number, _size = 0, _bodySize = 0, count = 1): void {
+    const tracker = this.#settle(segment, position, count)
     if (tracker !== null) this.#releaseTracker(tracker)
   }
 

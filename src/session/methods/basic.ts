@@ -93,6 +93,8 @@ function qos(channel: Channel, args: BasicQos): void {
     // RabbitMQ: a limit per consumer replaces the one of the channel, and counts for later consumers.
     channel.consumerPrefetch = args.prefetchCount
     channel.globalPrefetch = 0
+    if (channel.connection.changesPresentConsumers)
+      for (const consumer of channel.consumers.values()) consumer.prefetchCount = args.prefetchCount
   }
   channel.wakeConsumers()
   channel.reply(writeBasicQosOk(channel.id))

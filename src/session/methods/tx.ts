@@ -27,8 +27,9 @@ export function handleTx(channel: Channel, method: number, reader: AmqpReader): 
       return
     case TX_COMMIT: {
       readTxCommit(reader)
-      const isDurable = transactionOf(channel).commit()
-      channel.reply(writeTxCommitOk(channel.id), isDurable)
+      const scope = transactionOf(channel).commit()
+      if (scope === null) channel.reply(writeTxCommitOk(channel.id))
+      else channel.reply(writeTxCommitOk(channel.id), true, scope)
       return
     }
     case TX_ROLLBACK:

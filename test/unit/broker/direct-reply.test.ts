@@ -37,7 +37,7 @@ test("names are long, random, and never given twice", () => {
   const first = replies.add(consumer)
   const second = replies.add(consumer)
   assert.notEqual(first, second)
-  assert.match(first, /^amq\.rabbitmq\.reply-to\.[\w-]{22}$/)
+  assert.match(first, /^amq\.rabbitmq\.reply-to\.[\w-]{22}\.[\w-]{22}==$/)
   assert.equal(given.length, 0)
 })
 

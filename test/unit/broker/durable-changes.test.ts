@@ -6,6 +6,7 @@ import type { RoundWaiter } from "../../../src/broker/durable-changes.ts"
 import { Refusal } from "../../../src/broker/errors.ts"
 import { Turn } from "../../../src/broker/turn.ts"
 import { ManualClock } from "../../../src/util/clock.ts"
+import { FAILURE_EVERYWHERE, failureAt, Place } from "../../support/commit-scopes.ts"
 
 interface Bed {
   readonly turn: Turn
@@ -43,9 +44,9 @@ test("it waits for the round of its turn, not for an earlier one", async () => {
   turn.run()
   assert.equal(await stateOf(settled), "pending")
   assert.ok(waiters.has(changes))
-  assert.ok(changes.roundCompleted(1, false), "it waits for another")
+  assert.ok(changes.roundCompleted(1, null), "it waits for another")
   assert.equal(await stateOf(settled), "pending")
-  assert.equal(changes.roundCompleted(2, false), false)
+  assert.equal(changes.roundCompleted(2, null), false)
   assert.equal(await stateOf(settled), "resolved")
 })
 
@@ -62,11 +63,25 @@ test("a round that failed and a write that failed are refusals", async () => {
   const { turn, changes } = bed()
   const first = changes.settled()
   turn.run()
-  changes.roundCompleted(1, true)
+  changes.roundCompleted(1, FAILURE_EVERYWHERE)
   assert.equal(await stateOf(first), "refused")
   const writable = { failed: true, lastError: { code: "ENOSPC" }, write: () => {} }
   turn.markWritable(writable)
   const second = changes.settled()
   turn.run()
+  assert.equal(await stateOf(second), "refused")
+})
+
+test("a failure elsewhere is no concern of a change that says where it went", async () => {
+  const { turn, changes } = bed()
+  const place = new Place("a")
+  const first = changes.settled(place)
+  turn.markWritable({ failed: true, lastError: { code: "ENOSPC" }, write: () => {} })
+  turn.run()
+  changes.roundCompleted(1, failureAt("b"))
+  assert.equal(await stateOf(first), "resolved")
+  const second = changes.settled(place)
+  turn.run()
+  changes.roundCompleted(2, failureAt("a"))
   assert.equal(await stateOf(second), "refused")
 })

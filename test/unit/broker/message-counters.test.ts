@@ -10,6 +10,7 @@ import {
   ConfirmTracker,
 } from "../../../src/session/confirms.ts"
 import { ManualClock } from "../../../src/util/clock.ts"
+import { FAILURE_EVERYWHERE } from "../../support/commit-scopes.ts"
 
 class Bed {
   readonly clock = new ManualClock()
@@ -42,10 +43,10 @@ test("durable messages wait for the round of their turn", () => {
   bed.clock.advance(4)
   bed.tracker.add(CONFIRM_DURABLE, 10)
   bed.tracker.settle(2, 0, false)
-  bed.tracker.roundCompleted(1, false)
+  bed.tracker.roundCompleted(1, null)
   assert.deepEqual(bed.waits, { 5: 100 })
   bed.clock.advance(15)
-  bed.tracker.roundCompleted(2, false)
+  bed.tracker.roundCompleted(2, null)
   assert.deepEqual(bed.waits, { 5: 100, 20: 10 })
 })
 
@@ -59,7 +60,7 @@ test("each message counts once, also those that pass a waiting one, and refused 
   bed.tracker.settle(1, 0, false)
   assert.deepEqual(bed.waits, { 1: 4 })
   bed.clock.advance(50)
-  bed.tracker.roundCompleted(1, false)
+  bed.tracker.roundCompleted(1, null)
   assert.deepEqual(bed.waits, { 1: 4, 50: 7 })
   assert.equal(bed.tracker.unconfirmedCount, 0)
 })
@@ -96,7 +97,8 @@ test("however rounds and states are mixed, what is acknowledged is counted once"
       for (const one of steps) {
         if ("state" in one) tracker.add(one.state, one.count)
         else if ("endsTurn" in one) tracker.settle(++round, completed, one.isWriteFailed)
-        else if (completed < round) tracker.roundCompleted(++completed, one.isFailed)
+        else if (completed < round)
+          tracker.roundCompleted(++completed, one.isFailed ? FAILURE_EVERYWHERE : null)
       }
       const counted = latency.histogramMs.counts.reduce((sum, count) => sum + count, 0)
       assert.equal(counted, acknowledged)
@@ -110,13 +112,13 @@ test("a clock that is set back counts as no wait, one that wraps as its differen
   bed.tracker.add(CONFIRM_DURABLE, 1)
   bed.tracker.settle(1, 0, false)
   bed.clock.nowMs -= 60_000
-  bed.tracker.roundCompleted(1, false)
+  bed.tracker.roundCompleted(1, null)
   assert.deepEqual(bed.waits, { 1: 1 })
   bed.clock.nowMs = 0x3fff_ffff
   bed.tracker.add(CONFIRM_DURABLE, 1)
   bed.tracker.settle(2, 1, false)
   bed.clock.nowMs += 7
-  bed.tracker.roundCompleted(2, false)
+  bed.tracker.roundCompleted(2, null)
   assert.deepEqual(bed.waits, { 1: 1, 10: 1 })
 })
 

@@ -1,9 +1,12 @@
 /** Moves are settled in their queue when the round that covers the copy has ended well. */
 import assert from "node:assert/strict"
 import { test } from "node:test"
+import { ANYWHERE } from "../../../src/broker/commit-scope.ts"
+import type { CommitFailure, CommitScope } from "../../../src/broker/commit-scope.ts"
 import { SettledMoves, type MovedFrom } from "../../../src/broker/settled-moves.ts"
 import { Turn } from "../../../src/broker/turn.ts"
 import { ManualClock } from "../../../src/util/clock.ts"
+import { FAILURE_EVERYWHERE, failureAt, Place } from "../../support/commit-scopes.ts"
 
 class HandClock extends ManualClock {
   override setImmediate(): void {}
@@ -24,8 +27,8 @@ class Bed {
 
   readonly #queues = new Map<string, MovedFrom>()
 
-  add(position: number, queue = "q"): void {
-    this.moves.add(this.#queue(queue), 1, position, 30, 10)
+  add(position: number, queue = "q", target: CommitScope = ANYWHERE): void {
+    this.moves.add(this.#queue(queue), target, 1, position, 30, 10)
   }
 
   #queue(name: string): MovedFrom {
@@ -40,9 +43,9 @@ class Bed {
     return queue
   }
 
-  complete(round: number, failed = false): void {
+  complete(round: number, failure: CommitFailure | null = null): void {
     this.commit.completedRound = round
-    this.moves.roundCompleted(round, failed)
+    this.moves.roundCompleted(round, failure)
     this.turn.run()
   }
 }
@@ -76,7 +79,7 @@ test("what a failed round covers is not settled", () => {
   bed.turn.run()
   bed.add(2)
   bed.turn.run()
-  bed.complete(1, true)
+  bed.complete(1, FAILURE_EVERYWHERE)
   bed.complete(2)
   assert.deepEqual(bed.settled, ["q 1 2 30 10"])
 })
@@ -115,7 +118,7 @@ test("a turn settles moves of a few queues only, and the order stays", () => {
   assert.equal(bed.moves.count, 300 - bed.settled.length)
   bed.add(1000)
   bed.turn.run()
-  bed.complete(bed.commit.requested, true)
+  bed.complete(bed.commit.requested, FAILURE_EVERYWHERE)
   for (let turn = 0; turn < 100; turn++) bed.turn.run()
   assert.equal(bed.settled.length, 300, "the round of these had ended well")
   assert.equal(bed.settled[299], "q99 1 299 30 10")
@@ -137,4 +140,32 @@ test("a broker that stops settles all that is safe", () => {
   bed.complete(1)
   bed.moves.close()
   assert.equal(bed.settled.length, 300)
+})
+
+test("moves to other places do not suffer from a round that failed, or a write", () => {
+  const bed = new Bed()
+  const good = new Place("good")
+  const bad = new Place("bad")
+  for (let i = 0; i < 100; i++) bed.add(i, "q", i % 2 === 0 ? good : bad)
+  bed.turn.run()
+  bed.complete(1, failureAt("bad"))
+  assert.equal(bed.settled.length, 50)
+  assert.ok(bed.settled.every((line) => Number(line.split(" ")[2]) % 2 === 0))
+  assert.equal(bed.moves.count, 0, "the others come again with the next start")
+  bed.hasFailedWrites = true
+  bad.hasFailedWrites = true
+  for (let i = 100; i < 200; i++) bed.add(i, "q", i % 2 === 0 ? good : bad)
+  bed.turn.run()
+  bed.complete(bed.commit.requested)
+  assert.equal(bed.settled.length, 100)
+  assert.equal(bed.moves.count, 50, "these copies are not on disk")
+  bed.hasFailedWrites = false
+  bad.hasFailedWrites = false
+  bed.turn.markSession(bed.moves)
+  bed.turn.run()
+  assert.equal(bed.settled.length, 100, "their round has begun and not ended")
+  bed.complete(bed.commit.requested)
+  assert.equal(bed.settled.length, 150)
+  assert.deepEqual(bed.settled.at(-1), "q 1 199 30 10")
+  assert.equal(bed.moves.count, 0)
 })

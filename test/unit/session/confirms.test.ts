@@ -9,6 +9,7 @@ import {
   ConfirmTracker,
 } from "../../../src/session/confirms.ts"
 import { RUNS } from "./support.ts"
+import { FAILURE_EVERYWHERE, failureAt, Place } from "../../support/commit-scopes.ts"
 
 const ROUND_UNKNOWN = -1
 
@@ -71,7 +72,7 @@ class Publisher {
     if (isFailed)
       for (const published of this.waiting.values())
         if (published.round !== ROUND_UNKNOWN && published.round <= round) published.isFailed = true
-    this.tracker.roundCompleted(round, isFailed)
+    this.tracker.roundCompleted(round, isFailed ? FAILURE_EVERYWHERE : null)
     this.#check()
   }
 
@@ -220,4 +221,64 @@ test("a channel behind a disk that is always one round late is answered for hour
   assert.equal(publisher.waiting.size, 1)
   publisher.completeRound(10_000)
   assert.equal(publisher.tracker.unconfirmedCount, 0)
+})
+
+class Answers {
+  readonly list: string[] = []
+
+  writeConfirm(sequence: number, multiple: boolean, isAck: boolean): void {
+    this.list.push(`${isAck ? "ack" : "nack"} ${String(sequence)}${multiple ? "*" : ""}`)
+  }
+}
+
+test("a failed round refuses only what it may have hit", () => {
+  const [a, b, c] = ["a", "b", "c"].map((name) => new Place(name))
+  const answers = new Answers()
+  const tracker = new ConfirmTracker(answers)
+  tracker.add(CONFIRM_DURABLE, 3, a)
+  tracker.settle(1, 0, false)
+  tracker.add(CONFIRM_DURABLE, 1, a)
+  tracker.add(CONFIRM_DURABLE, 1, b)
+  tracker.add(CONFIRM_DURABLE, 1, a)
+  tracker.settle(2, 0, false)
+  tracker.add(CONFIRM_DURABLE, 1, c)
+  tracker.settle(3, 0, false)
+  tracker.roundCompleted(1, failureAt("b", "c"))
+  assert.deepEqual(answers.list, ["ack 3*"])
+  // What one channel published in one turn to several places shares their fate.
+  tracker.roundCompleted(2, failureAt("b"))
+  tracker.roundCompleted(3, failureAt("b"))
+  assert.deepEqual(answers.list, ["ack 3*", "nack 6*", "ack 7"])
+})
+
+test("a failed write refuses only what went there in its turn", () => {
+  const full = new Place("full")
+  const fine = new Place("fine")
+  const answers = new Answers()
+  const tracker = new ConfirmTracker(answers)
+  tracker.add(CONFIRM_DURABLE, 1, full)
+  tracker.settle(1, 0, false)
+  full.hasFailedWrites = true
+  tracker.add(CONFIRM_DURABLE, 1, fine)
+  tracker.settle(2, 0, true)
+  tracker.add(CONFIRM_DURABLE, 1, full)
+  tracker.settle(3, 0, true)
+  tracker.add(CONFIRM_DURABLE)
+  tracker.settle(3, 0, true)
+  assert.deepEqual(answers.list, ["nack 3", "nack 4"])
+  tracker.roundCompleted(1, null)
+  tracker.roundCompleted(2, null)
+  assert.deepEqual(answers.list, ["nack 3", "nack 4", "ack 1", "ack 2"])
+})
+
+test("a turn with very many places is refused by any failure", () => {
+  const verdicts = [16, 17].map((count) => {
+    const answers = new Answers()
+    const tracker = new ConfirmTracker(answers)
+    for (let i = 0; i < count; i++) tracker.add(CONFIRM_DURABLE, 1, new Place(String(i)))
+    tracker.settle(1, 0, false)
+    tracker.roundCompleted(1, failureAt("elsewhere"))
+    return answers.list
+  })
+  assert.deepEqual(verdicts, [["ack 16*"], ["nack 17*"]])
 })

@@ -5,6 +5,7 @@ import { encodePublish } from "../../../src/amqp/content.ts"
 import { OUTBOX_HARD_BYTES } from "../../../src/session/outbox.ts"
 import { methodFrame } from "../../support/wire-frames.ts"
 import { Harness } from "./session-harness.ts"
+import { FAILURE_EVERYWHERE } from "../../support/commit-scopes.ts"
 
 function publish(body: string, persistent = false): Buffer {
   return encodePublish(1, {
@@ -84,7 +85,7 @@ test("confirms wait for the round of their turn, and a failed round makes them n
   assert.deepEqual(harness.methods(), ["1 basic.ack"])
   harness.receive(publish("c", true))
   harness.endTurn()
-  harness.completeRounds(new Error("the disk is broken"))
+  harness.completeRounds(FAILURE_EVERYWHERE)
   assert.deepEqual(harness.methods(), ["1 basic.nack"])
 })
 
@@ -105,7 +106,7 @@ test("a change that did not reach the disk ends the connection with 541", async 
   const harness = await Harness.open()
   harness.receive(methodFrame("queue.declare", 1, { queue: "d", durable: true }))
   harness.endTurn()
-  harness.completeRounds(new Error("the disk is broken"))
+  harness.completeRounds(FAILURE_EVERYWHERE)
   assert.deepEqual(harness.methods(), ["0 connection.close 541"])
 })
 

@@ -4,20 +4,21 @@ import { test } from "node:test"
 import * as fc from "fast-check"
 import { HeldReplies } from "../../../src/session/held-replies.ts"
 import { RUNS } from "./support.ts"
+import { FAILURE_EVERYWHERE, failureAt, Place } from "../../support/commit-scopes.ts"
 
 test("a reply waits for the round of its turn, those behind it wait with it", () => {
   const held = new HeldReplies()
   const sent: string[] = []
   held.add(() => sent.push("declare-ok"), true)
   held.add(() => sent.push("get-ok"), false)
-  assert.equal(held.hasNew, true)
+  assert.equal(held.hasFailedWrites, true)
   held.release(7) // A round that ends before the turn does covers nothing of it.
   assert.equal(sent.length, 0)
   held.assignRound(8)
-  assert.equal(held.hasNew, false)
+  assert.equal(held.hasFailedWrites, false)
   held.add(() => sent.push("bind-ok"), true)
-  assert.equal(held.isWaitingFor(7), false)
-  assert.equal(held.isWaitingFor(8), true)
+  assert.equal(held.isHitBy(FAILURE_EVERYWHERE, 7), false)
+  assert.equal(held.isHitBy(FAILURE_EVERYWHERE, 8), true)
   held.release(8)
   assert.deepEqual(sent, ["declare-ok", "get-ok"])
   assert.equal(held.isEmpty, false)
@@ -107,4 +108,21 @@ test("replies go out in order and not before their round, whatever the rounds do
     }),
     RUNS,
   )
+})
+
+test("a failure concerns the replies that wait for what it hits, and for its round or an earlier one", () => {
+  const held = new HeldReplies()
+  const place = new Place("a")
+  held.add(() => {}, false)
+  held.add(() => {}, true, new Place("b"))
+  held.add(() => {}, true, place)
+  assert.equal(held.hasFailedWrites, false)
+  place.hasFailedWrites = true
+  assert.equal(held.hasFailedWrites, true)
+  assert.equal(held.isHitBy(FAILURE_EVERYWHERE, 5), false, "their turn has not ended")
+  held.assignRound(5)
+  assert.equal(held.hasFailedWrites, false, "those of the turn only")
+  assert.equal(held.isHitBy(failureAt("a"), 4), false)
+  assert.equal(held.isHitBy(failureAt("a"), 5), true)
+  assert.equal(held.isHitBy(failureAt("c"), 5), false)
 })

@@ -9,6 +9,7 @@ import { UserStore } from "../../../src/auth/users.ts"
 import { Broker } from "../../../src/broker/broker.ts"
 import { Queue } from "../../../src/broker/queue/queue.ts"
 import { UserLimits } from "../../../src/broker/limits.ts"
+import type { CommitFailure } from "../../../src/broker/commit-scope.ts"
 import { Parameters } from "../../../src/broker/parameters.ts"
 import { Turn } from "../../../src/broker/turn.ts"
 import { Vhost } from "../../../src/broker/vhost.ts"
@@ -95,7 +96,9 @@ export class Harness {
         this.commit.isTouched = true
         return true
       },
-      failed: false,
+      hasFailedWrites: false,
+      isHitBy: (failure) => failure.hits("definitions"),
+      isHitSince: (failure, round) => failure.hitsSince("definitions", round),
       openStreamStore: () => assert.fail("no streams here"),
       stalled: () => {},
       reopenStore: () => assert.fail("no queue is restarted here"),
@@ -168,10 +171,10 @@ export class Harness {
   }
 
   /** Ends the commit rounds up to the last one that was asked for. */
-  completeRounds(error: Error | null = null): void {
+  completeRounds(failure: CommitFailure | null = null): void {
     while (this.commit.completedRound < this.commit.lastRound) {
       this.commit.completedRound++
-      this.broker.commitRoundCompleted(this.commit.completedRound, error)
+      this.broker.commitRoundCompleted(this.commit.completedRound, failure)
     }
   }
 

@@ -70,7 +70,7 @@ class Bed {
       timers: this.timers,
       log: silentLogger,
       settledMoves: {
-        add: (from: MovedFrom, ...place: [number, number, number, number]) =>
+        add: (from: MovedFrom, _target, ...place: [number, number, number, number]) =>
           void this.moves.push(() => from.settleMoved(...place)),
       },
       releaseDelayed: (_exchange, message, properties, accepts) =>

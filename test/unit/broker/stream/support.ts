@@ -85,6 +85,7 @@ export class StreamWorld {
       {
         vhostName: "/",
         turn: {
+          lastRound: 0,
           markQueue: (stream) => {
             stream.inTurn = true
             this.#isMarked = true
@@ -93,6 +94,7 @@ export class StreamWorld {
         clock: this.bed.clock,
         timers: this.timers,
         openStreamStore: () => this.#openStore(),
+        definitions: { hasFailedWrites: false, isHitBy: () => false, isHitSince: () => false },
         stalled: () => void this.stalledCount++,
         reopenStore: () => assert.fail("no stream is restarted here"),
       },
