@@ -54,6 +54,9 @@ const QUEUE_BATCH_MAX = 4096
 
 const REST_LOOPS_MAX = 64
 
+/** Copies for several queues that one round of the event loop makes before publishers rest: some milliseconds. */
+const LOOP_COPIES_MAX = 32_768
+
 /** Empty turns after a reply, each 1 to 2 µs: less than half a millisecond of CPU, and only after a reply. */
 const SPINS_MAX = 256
 /** Clients that take their time are not polled for: after so many vain attempts, only every so many'th reply is followed by one. */
@@ -80,6 +83,8 @@ export class Turn {
   #running = false
   #inputBytes = 0
   #inputChunks = 0
+  /** Of messages that went to several queues, in this loop. */
+  #copies = 0
   #spinsLeft = 0
   /** Replies in a row after which no request came while the loop was polling. */
   #vainSpins = 0
@@ -101,6 +106,7 @@ export class Turn {
       this.#clock.refresh()
       this.run()
       this.loopCount++
+      this.#copies = 0
       if (this.#resting.length > 0) this.#continueReading()
       if (this.#spinsLeft > 0) {
         if (--this.#spinsLeft === 0) this.#vainSpins++
@@ -139,7 +145,22 @@ export class Turn {
     }
     const sessions = this.#resting
     this.#resting = []
-    for (let i = 0; i < sessions.length; i++) sessions[i]!.continueReading()
+    let next = 0
+    while (next < sessions.length && !this.hasCopiedEnough) sessions[next++]!.continueReading()
+    if (next === sessions.length) return
+    // The others are the first ones of the next loop.
+    this.#resting = [...sessions.slice(next), ...this.#resting]
+    this.schedule()
+  }
+
+  /** A message was put into so many queues: a few bytes of input may be a lot of work. */
+  noteCopies(count: number): void {
+    this.#copies += count
+  }
+
+  /** Who publishes to several queues has to rest, so that others have their turn. */
+  get hasCopiedEnough(): boolean {
+    return this.#copies >= LOOP_COPIES_MAX
   }
 
   markQueue(queue: MessageQueue): void {

@@ -640,6 +640,7 @@ export class Vhost
       exchange.unroutableCount++
       return PUBLISH_UNROUTABLE
     }
+    this.turn.noteCopies(count)
     let result = PUBLISH_ACCEPTED
     for (let i = 0; i < count; i++) {
       const queue = queues[i]!

@@ -230,6 +230,7 @@ export class Channel implements ConfirmWriter, ChannelCounters {
       return
     }
     const outcome = this.store(route, message, mandatory)
+    if (this.connection.broker.turn.hasCopiedEnough) this.connection.holdForOthers()
     if (this.confirms !== null) {
       this.confirms.add(
         outcome === PUBLISH_DURABLE || outcome === PUBLISH_DUPLICATE

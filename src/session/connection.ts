@@ -206,6 +206,7 @@ export class Connection implements BrokerSession {
 
   continueReading(): void {
     this.#reading.endRest()
+    if (this.isHeldUp) this.#parseHeld()
     this.#resumeReading()
   }
 
@@ -700,6 +701,12 @@ export class Connection implements BrokerSession {
     this.#reading.pause()
   }
 
+  /** The loop has made so many copies of messages that others come first. */
+  holdForOthers(): void {
+    this.isHeldUp = true
+    this.#reading.holdForOthers(this)
+  }
+
   notifyBlocked(reason: string): void {
     if (!this.wantsBlocked || this.#isBlocked || this.#state !== RUNNING) return
     this.#isBlocked = true
@@ -722,7 +729,7 @@ export class Connection implements BrokerSession {
 
   /** Goes on with what was received while the connection was held up, if nothing holds it up any more. */
   #parseHeld(): void {
-    if (this.#reading.isHeldByAlarm || this.#reading.isHeldByOutput) return
+    if (this.#reading.isHeld) return
     this.isHeldUp = false
     this.#heartbeat.received(this.clock.nowMs)
     const bytes = this.#reading.takeKept()

@@ -133,6 +133,7 @@ export class Publisher {
         const count = this.#countRepeats(chunk, offset, end, template)
         if (count > 0) {
           offset = this.#repeat(chunk, offset, count, template, route)
+          if (connection.isHeldUp) return offset
           continue
         }
       }
@@ -177,7 +178,7 @@ export class Publisher {
     const propertiesEnd = keySize + this.#templatePropertiesSize
     let offset = start
     let left = count
-    while (left > 0) {
+    while (left > 0 && !connection.isHeldUp) {
       connection.resumeOffset = offset + stride
       const bodyStart = offset + this.#templateSize
       this.#fill(route, route.key, keySize, propertiesEnd, chunk, bodyStart, bodyStart + bodySize)

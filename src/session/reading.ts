@@ -3,8 +3,9 @@ import type { Transport } from "./transport.ts"
 
 /**
  * Whether one connection is read from, and what was received but must not be parsed yet. There are
- * three reasons to stop: it has had its share of a round of the event loop (a flooding publisher is
- * not read from again before everybody else has been), an alarm holds a publisher up, or the client
+ * four reasons to stop: it has had its share of a round of the event loop (a flooding publisher is
+ * not read from again before everybody else has been), it publishes to so many queues that little input
+ * is much work, an alarm holds a publisher up, or the client
  * does not take what it asked for.
  */
 
@@ -21,6 +22,7 @@ export class Reading {
   /** Held up: what was received is kept instead of parsed. */
   isHeldByAlarm = false
   isHeldByOutput = false
+  isHeldForOthers = false
   #isResting = false
   #kept: Buffer[] = []
   #loop = 0
@@ -48,7 +50,20 @@ export class Reading {
     turn.rest(session)
   }
 
+  /** Until the turn calls continueReading(): what is received until then is kept. */
+  holdForOthers(session: TurnSession): void {
+    if (this.isHeldForOthers) return
+    this.isHeldForOthers = true
+    this.pause()
+    this.#turn.rest(session)
+  }
+
+  get isHeld(): boolean {
+    return this.isHeldByAlarm || this.isHeldByOutput || this.isHeldForOthers
+  }
+
   endRest(): void {
+    this.isHeldForOthers = false
     this.#isResting = false
   }
 
@@ -60,7 +75,7 @@ export class Reading {
 
   /** Unless there is still a reason not to. */
   resume(): void {
-    if (!this.isPaused || this.#isResting || this.isHeldByAlarm || this.isHeldByOutput) return
+    if (!this.isPaused || this.#isResting || this.isHeld) return
     this.isPaused = false
     this.#transport.resume()
   }
@@ -87,5 +102,6 @@ export class Reading {
     this.#kept = []
     this.isHeldByAlarm = false
     this.isHeldByOutput = false
+    this.isHeldForOthers = false
   }
 }
