@@ -51,6 +51,7 @@ export interface NodeFacts {
   /** Options in force by `section.key`, without secrets; empty for an embedded broker. */
   configuration(): Readonly<Record<string, unknown>>
   /** Of entries that are written from now on. */
+  logLevel(): WrittenLevel
   setLogLevel(level: WrittenLevel): void
   freeDiskBytes(): number
   /** Of the process, as of the last look, and the limit above which publishing stops; a limit of 0 is none. */

@@ -12,7 +12,7 @@ import { auditRequest } from "./audit.ts"
 import { authenticate } from "./credentials.ts"
 import { DOCS_HEADERS, docsFiles } from "./docs-page.ts"
 import type { StaticFile } from "./docs-page.ts"
-import { badRequest, HttpError, REFUSAL_STATUS } from "./errors.ts"
+import { badRequest, HttpError, notFound, readingError, REFUSAL_STATUS } from "./errors.ts"
 import { checkContentType, parseJsonObject, readBody } from "./request-body.ts"
 import type { ApiRequest, Reply, Route } from "./route.ts"
 import { sessionToken } from "./sessions.ts"
@@ -37,6 +37,7 @@ export type HttpApp = Hono<AppBindings>
 
 const HEADERS: Readonly<Record<string, string>> = {
   "Cache-Control": "no-cache",
+  "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
   "Content-Type": "application/json",
   "X-Content-Type-Options": "nosniff",
 }
@@ -60,7 +61,7 @@ export function createApp(api: Api, log: Logger, routes: readonly Route[] = ROUT
     })
   }
   addDocs(app, routes, api.node.version)
-  app.notFound(() => errorResponse(new HttpError(404, "not_found", "Object Not Found")))
+  app.notFound(() => errorResponse(notFound()))
   app.onError((error) => toErrorResponse(error, log))
   return app
 }
@@ -106,7 +107,7 @@ async function serve(
     status = reply.status
     return toResponse(reply)
   } catch (error) {
-    const response = toErrorResponse(error, log)
+    const response = toErrorResponse(route.method === "GET" ? readingError(error) : error, log)
     status = response.status
     refusal = error instanceof Error ? error.message : "internal error"
     if (isScript(context)) response.headers.delete("WWW-Authenticate")

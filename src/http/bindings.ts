@@ -20,7 +20,7 @@ import { TABLE } from "./rates-schema.ts"
 import { DONE, NO_CONTENT, ok, route } from "./route.ts"
 import type { Route } from "./route.ts"
 import type { SortKey } from "./sorting.ts"
-import { bindingsBetween, bindingsOf, implicitBinding } from "./vhost-items.ts"
+import { bindingsBetween, bindingsOf, countBindings, implicitBinding } from "./vhost-items.ts"
 import type { InVhost } from "./vhost-items.ts"
 import { accessOf, checkMayChange, findVhost, visibleVhosts } from "./visibility.ts"
 
@@ -98,7 +98,7 @@ async function bind(api: Api, user: User, ends: Ends, body: Static<typeof BIND>)
     },
     null,
   )
-  await api.broker.durableChanges.settled()
+  await api.broker.durableChanges.settled(vhost.definitions)
   return `${encodeURIComponent(destination.name)}/${encodeURIComponent(propertiesKey(routingKey, args))}`
 }
 
@@ -116,7 +116,7 @@ async function unbind(api: Api, user: User, ends: Ends, name: string): Promise<v
     },
     null,
   )
-  await api.broker.durableChanges.settled()
+  await api.broker.durableChanges.settled(vhost.definitions)
 }
 
 const SORT_KEYS: Readonly<Record<string, (entry: InVhost<Binding>) => SortKey>> = {
@@ -130,6 +130,7 @@ const SORT_KEYS: Readonly<Record<string, (entry: InVhost<Binding>) => SortKey>> 
 function bindingList(vhosts: readonly Vhost[]): ListSource<InVhost<Binding>> {
   return {
     items: bindingsOf(vhosts),
+    total: countBindings(vhosts),
     nameOf: ({ item }) => item.destination.name,
     row: ({ vhost, item }) => describeBinding(vhost.name, item),
     sortKey: (field) => (Object.hasOwn(SORT_KEYS, field) ? SORT_KEYS[field] : undefined),

@@ -5,7 +5,14 @@ import type { ChannelInfo, ConsumerInfo, InspectedConnection } from "../broker/i
 import type { Api } from "./api.ts"
 import { describeChannel, describeConnection, describeConsumer } from "./describe.ts"
 import { notAuthorised, notFound } from "./errors.ts"
-import { LIST_QUERY, listReply, listResponses, STATISTICS_QUERY } from "./lists.ts"
+import {
+  LIST_QUERY,
+  listReply,
+  listResponses,
+  parseColumns,
+  pickColumns,
+  STATISTICS_QUERY,
+} from "./lists.ts"
 import type { StatisticsQuery } from "./lists.ts"
 import type { ListSource } from "./lists.ts"
 import { COUNT, counters, FLAG, OPTIONAL_TEXT, TABLE, TEXT } from "./rates-schema.ts"
@@ -13,7 +20,7 @@ import { DONE, NO_CONTENT, ok, route } from "./route.ts"
 import type { ApiRequest, Reply, Route } from "./route.ts"
 import { SAMPLE_QUERY, shownBy } from "./samples.ts"
 import { CHANNEL_METRICS, CONNECTION_METRICS } from "./statistics.ts"
-import { findVhost, hasTag, seesConnection, seesVhost, visibleConnections } from "./visibility.ts"
+import { findVhost, hasTag, seesConnection, visibleConnections } from "./visibility.ts"
 
 /** Connections, their channels and consumers: list, look at, close. */
 
@@ -95,8 +102,12 @@ function closeReason(request: Pick<ApiRequest, "header">): string {
   return reason === "" ? CLOSE_REASON : reason.slice(0, REASON_SIZE_MAX)
 }
 
-/** One that the user cannot see is 401, as in RabbitMQ; one that is gone 404. */
-function connectionNamed(api: Api, user: User, name: string): InspectedConnection {
+/**
+ * One that the user cannot see is 401, as in RabbitMQ; one that is gone 404. Some clients write the blanks
+ * of the name as plus signs, of which it has none.
+ */
+function connectionNamed(api: Api, user: User, written: string): InspectedConnection {
+  const name = written.replaceAll("+", " ")
   for (const { inspected } of api.broker.connections) {
     if (inspected.name !== name || inspected.vhostName === "") continue
     if (!seesConnection(user, inspected))
@@ -163,19 +174,8 @@ function consumerReply(
     items: consumersOf(connections),
     nameOf: (consumer) => consumer.tag,
     otherNames: [({ queue }) => queue],
-    row: describeConsumer,
+    row: (consumer) => describeConsumer(api, consumer),
   })
-}
-
-/** Everybody with permissions on a vhost sees which consumers its queues have. */
-function consumersSeenBy(api: Api, user: User, vhostName: string | null): InspectedConnection[] {
-  const found: InspectedConnection[] = []
-  for (const { inspected } of api.broker.connections) {
-    const name = inspected.vhostName
-    if (name === "" || (vhostName !== null && name !== vhostName)) continue
-    if (seesVhost(user, name)) found.push(inspected)
-  }
-  return found
 }
 
 function inVhost(api: Api, user: User, vhostName: string): InspectedConnection[] {
@@ -185,7 +185,7 @@ function inVhost(api: Api, user: User, vhostName: string): InspectedConnection[]
 
 /** `<connection name> (<number>)` */
 function channelNamed(api: Api, user: User, name: string): ChannelInfo {
-  const match = /^(.*) \((\d{1,5})\)$/.exec(name)
+  const match = /^(.*)[ +]\((\d{1,5})\)$/.exec(name)
   if (match === null) throw notFound()
   const connection = connectionNamed(api, user, match[1] ?? "")
   const channel = connection.describeChannels().find((one) => one.number === Number(match[2]))
@@ -197,6 +197,8 @@ const CHANNEL_WITH_CONSUMERS = Type.Intersect([
   CHANNEL,
   Type.Object({ consumer_details: Type.Array(CONSUMER) }),
 ])
+
+const ONE_QUERY = Type.Object({ ...SAMPLE_QUERY, columns: Type.Optional(TEXT) })
 
 const CONNECTIONS = listResponses(CONNECTION)
 const CHANNELS = listResponses(CHANNEL)
@@ -271,10 +273,13 @@ export const CONNECTION_ROUTES: readonly Route[] = [
     path: "/api/connections/:name",
     group: "Connections",
     summary: "One connection",
-    query: Type.Object(SAMPLE_QUERY),
+    query: ONE_QUERY,
     responses: { 200: { doc: "The connection", schema: CONNECTION } },
-    handle: (api, { user, params, query }) =>
-      ok(describeConnection(api, connectionNamed(api, user, params.name), shownBy(query, true))),
+    handle(api, { user, params, query }) {
+      const connection = connectionNamed(api, user, params.name)
+      const row = describeConnection(api, connection, shownBy(query, true))
+      return ok(pickColumns(row, parseColumns(query.columns)))
+    },
   }),
   route({
     method: "DELETE",
@@ -332,17 +337,18 @@ export const CONNECTION_ROUTES: readonly Route[] = [
     path: "/api/channels/:channel",
     group: "Channels",
     summary: "One channel and its consumers",
-    query: Type.Object(SAMPLE_QUERY),
+    query: ONE_QUERY,
     responses: { 200: { doc: "The channel", schema: CHANNEL_WITH_CONSUMERS } },
     handle(api, { user, params, query }) {
       const channel = channelNamed(api, user, params.channel)
       const consumers = channel.connection
         .describeConsumers()
         .filter(({ channelNumber }) => channelNumber === channel.number)
-      return ok({
+      const row = {
         ...describeChannel(api, channel, shownBy(query, true)),
-        consumer_details: consumers.map(describeConsumer),
-      })
+        consumer_details: consumers.map((consumer) => describeConsumer(api, consumer)),
+      }
+      return ok(pickColumns(row, parseColumns(query.columns)))
     },
   }),
   route({
@@ -363,10 +369,11 @@ export const CONNECTION_ROUTES: readonly Route[] = [
     method: "GET",
     path: "/api/consumers",
     group: "Consumers",
-    summary: "Consumers in all vhosts that the user can see",
+    summary: "Consumers: of everybody for monitors, else the user's own",
     query: LIST_QUERY,
     responses: CONSUMERS,
-    handle: (api, { user, query }) => consumerReply(api, query, consumersSeenBy(api, user, null)),
+    handle: (api, { user, query }) =>
+      consumerReply(api, query, visibleConnections(api.broker, user)),
   }),
   route({
     method: "GET",
@@ -376,7 +383,7 @@ export const CONNECTION_ROUTES: readonly Route[] = [
     query: LIST_QUERY,
     responses: CONSUMERS,
     handle: (api, { user, params, query }) =>
-      consumerReply(api, query, consumersSeenBy(api, user, params.vhost)),
+      consumerReply(api, query, inVhost(api, user, params.vhost)),
   }),
   route({
     method: "DELETE",

@@ -3,6 +3,7 @@ import { AuthError } from "../auth/errors.ts"
 import { parseTags } from "../auth/users-file.ts"
 import { Refusal } from "../broker/errors.ts"
 import { DESTINATION_EXCHANGE, DESTINATION_QUEUE } from "../broker/exchange/destination.ts"
+import { declareLogExchange, isLogExchange } from "../broker/log-exchanges.ts"
 import { RESERVED_PREFIX } from "../broker/exchange/predeclared.ts"
 import { GLOBAL_COMPONENT } from "../broker/parameters.ts"
 import type { Vhost } from "../broker/vhost.ts"
@@ -207,6 +208,7 @@ class Importer {
   #exchange(vhost: Vhost, exchange: Sections["exchanges"][number]): void {
     const { name } = exchange
     // Another product's own exchanges are nobody's data.
+    if (isLogExchange(name)) declareLogExchange(vhost, name)
     if (vhost.exchanges.has(name) || name.startsWith(RESERVED_PREFIX)) return
     explained(`exchange '${name}'`, () =>
       vhost.declareExchange({

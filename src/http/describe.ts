@@ -9,7 +9,7 @@ import type {
   EncryptionInfo,
   InspectedConnection,
 } from "../broker/inspection.ts"
-import type { MessageQueue } from "../broker/queue/message-queue.ts"
+import type { MessageQueue, QueueFault } from "../broker/queue/message-queue.ts"
 import { queueTypeOf } from "../broker/queue-type.ts"
 import { Stream } from "../broker/stream/stream.ts"
 import type { Vhost } from "../broker/vhost.ts"
@@ -83,6 +83,7 @@ export function describeQueue(
     effective_policy_definition: Object.fromEntries(effect.definition),
     exclusive_consumer_tag: null,
     single_active_consumer_tag: null,
+    ...replicasOf(api, queue),
     message_stats: api.statistics.queue(queue, shown),
   }
   const { settings, owner } = queue
@@ -96,6 +97,12 @@ export function describeQueue(
   return row
 }
 
+/** For those who ask where a replicated queue is: this node is the only one. */
+function replicasOf({ node }: Api, queue: MessageQueue): Record<string, unknown> {
+  if (queueTypeOf(queue.arguments) === "classic") return {}
+  return { leader: node.name, members: [node.name], online: [node.name] }
+}
+
 export function unackedBytesOf(queue: MessageQueue): number {
   const store: unknown = Reflect.get(queue, "store")
   if (typeof store !== "object" || store === null || !("unackedBytes" in store)) return 0
@@ -106,18 +113,24 @@ export function average(bytes: number, count: number): number {
   return count === 0 ? 0 : Math.round(bytes / count)
 }
 
-export function stateOf(queue: MessageQueue): "running" | "paused" {
+/** As RabbitMQ's: `crashed` is a queue that the disk fails, and that needs somebody to look after it. */
+export function stateOf(queue: MessageQueue): "running" | "paused" | "crashed" {
+  if (queue.fault !== null) return "crashed"
   return queue.isPaused ? "paused" : "running"
 }
 
 export interface DeliveryExplanation {
-  readonly state: "idle" | "waiting" | "delivering" | "paused"
+  readonly state: (typeof DELIVERY_STATES)[number]
   /** The reason for programs. */
   readonly code: (typeof DELIVERY_CODES)[number]
   readonly reason: string
 }
 
+export const DELIVERY_STATES = ["idle", "waiting", "delivering", "paused", "crashed"] as const
+
 export const DELIVERY_CODES = [
+  "store-cannot-write",
+  "store-cannot-read",
   "paused",
   "empty",
   "at-end",
@@ -130,6 +143,7 @@ export const DELIVERY_CODES = [
 
 /** What keeps the queue's messages from being delivered, for a person who wonders. */
 export function explainDelivery(queue: MessageQueue): DeliveryExplanation {
+  if (queue.fault !== null) return explainFault(queue.fault)
   if (queue.isPaused)
     return {
       state: "paused",
@@ -169,6 +183,27 @@ export function explainDelivery(queue: MessageQueue): DeliveryExplanation {
         state: "waiting",
         code: "prefetch",
         reason: "the consumers have as many messages as their prefetch allows",
+      }
+}
+
+/** The path is not told: who may see the queue need not know the directories of the broker. The log has it. */
+function explainFault({ kind, code }: QueueFault): DeliveryExplanation {
+  const remedy =
+    "mend the disk or make room on it (the log names the file); if the state stays, PUT the queue's path with /restart behind it"
+  return kind === "write"
+    ? {
+        state: "crashed",
+        code: "store-cannot-write",
+        reason:
+          `the disk refuses what is published to the queue (${code}): publishers get a nack or an error, ` +
+          `messages stored before are delivered, and writing is tried again twice a second: ${remedy}`,
+      }
+    : {
+        state: "crashed",
+        code: "store-cannot-read",
+        reason:
+          `the disk does not give the queue's messages (${code}): reading is tried again every second, ` +
+          `and what cannot be read in the end is set aside: ${remedy}`,
       }
 }
 
@@ -364,7 +399,12 @@ function connectionDetails(connection: InspectedConnection): Record<string, unkn
   return { name, peer_host: peerHost, peer_port: peerPort }
 }
 
-export function describeConsumer(consumer: ConsumerInfo): Record<string, unknown> {
+function activityOf({ isActive, isSingleActive }: ConsumerInfo): string {
+  if (!isActive) return "waiting"
+  return isSingleActive ? "single_active" : "up"
+}
+
+export function describeConsumer(api: Api, consumer: ConsumerInfo): Record<string, unknown> {
   const { connection, channelNumber } = consumer
   const { peerHost, peerPort } = connection.describe()
   return {
@@ -376,11 +416,12 @@ export function describeConsumer(consumer: ConsumerInfo): Record<string, unknown
     priority: consumer.priority,
     arguments: tableToJson(consumer.arguments),
     active: consumer.isActive,
-    activity_status: consumer.isActive ? "up" : "waiting",
+    activity_status: activityOf(consumer),
     unacked: consumer.unackedCount,
     channel_details: {
       name: `${connection.name} (${channelNumber})`,
       number: channelNumber,
+      node: api.node.name,
       connection_name: connection.name,
       user: connection.userName,
       peer_host: peerHost,

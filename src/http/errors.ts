@@ -1,3 +1,4 @@
+import { Refusal } from "../broker/errors.ts"
 import type { RefusalKind } from "../broker/errors.ts"
 
 /** What a request that is not served is told: RabbitMQ's status codes and bodies. */
@@ -21,9 +22,12 @@ export class HttpError extends Error {
   }
 }
 
+/** The words of RabbitMQ and LavinMQ, which clients compare. */
+const NOT_FOUND = "Object Not Found"
+
 /** As RabbitMQ answers what its own AMQP operations refuse: permissions are 401, the rest 400. */
 export const REFUSAL_STATUS = {
-  "not-found": [404, "not_found"],
+  "not-found": [404, NOT_FOUND],
   "precondition-failed": [400, "bad_request"],
   "access-refused": [401, "not_authorised"],
   "resource-locked": [400, "bad_request"],
@@ -39,8 +43,13 @@ export function badRequest(reason: string): HttpError {
   return new HttpError(400, "bad_request", reason)
 }
 
-export function notFound(reason = "Object Not Found"): HttpError {
-  return new HttpError(404, "not_found", reason)
+export function notFound(reason = "Not Found"): HttpError {
+  return new HttpError(404, NOT_FOUND, reason)
+}
+
+/** What is read and not there is told in the same words always; what else is missing has its reason. */
+export function readingError(error: unknown): unknown {
+  return error instanceof Refusal && error.kind === "not-found" ? notFound() : error
 }
 
 /** Logged in, but without the tag or permission. */
@@ -48,9 +57,12 @@ export function notAuthorised(reason: string): HttpError {
   return new HttpError(401, "not_authorised", reason)
 }
 
-/** Not logged in. The header makes browsers and clients ask for a password. */
+/**
+ * Not logged in. The header makes browsers and clients ask for a password; some, such as those in Perl,
+ * send one only to the realm that RabbitMQ has.
+ */
 export function notLoggedIn(reason: string): HttpError {
   return new HttpError(401, "not_authorized", reason, {
-    "WWW-Authenticate": 'Basic realm="Sluice Management"',
+    "WWW-Authenticate": 'Basic realm="RabbitMQ Management"',
   })
 }

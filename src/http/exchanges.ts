@@ -9,7 +9,14 @@ import type { Api } from "./api.ts"
 import { describeBinding, describeExchange } from "./describe.ts"
 import { notFound } from "./errors.ts"
 import { tableFromJson } from "./json-tables.ts"
-import { LIST_QUERY, listReply, listResponses, STATISTICS_QUERY } from "./lists.ts"
+import {
+  LIST_QUERY,
+  listReply,
+  listResponses,
+  parseColumns,
+  pickColumns,
+  STATISTICS_QUERY,
+} from "./lists.ts"
 import type { StatisticsQuery } from "./lists.ts"
 import type { ListSource } from "./lists.ts"
 import { publishMessage, PUBLISH_BODY_MAX_BYTES } from "./publish.ts"
@@ -80,7 +87,7 @@ export function exchangeNamed(vhost: Vhost, name: string): Exchange {
 }
 
 const DECLARATION = Type.Object({
-  type: TEXT,
+  type: Type.Optional(Type.String({ default: "direct" })),
   durable: Type.Optional(Type.Boolean({ default: false })),
   auto_delete: Type.Optional(Type.Boolean({ default: false })),
   internal: Type.Optional(Type.Boolean({ default: false })),
@@ -112,14 +119,14 @@ async function declare(
   }
   vhost.declareExchange({
     name,
-    type: body.type,
+    type: body.type ?? "direct",
     passive: false,
     durable: body.durable ?? false,
     autoDelete: body.auto_delete ?? false,
     internal: body.internal ?? false,
     arguments: args,
   })
-  await api.broker.durableChanges.settled()
+  await api.broker.durableChanges.settled(vhost.definitions)
   return isNew
 }
 
@@ -160,13 +167,13 @@ export const EXCHANGE_ROUTES: readonly Route[] = [
     path: "/api/exchanges/:vhost/:name",
     group: "Exchanges",
     summary: "One exchange; amq.default is the default exchange",
-    query: Type.Object(SAMPLE_QUERY),
+    query: Type.Object({ ...SAMPLE_QUERY, columns: Type.Optional(TEXT) }),
     responses: { 200: { doc: "The exchange", schema: EXCHANGE } },
     handle(api, { user, params, query }) {
       const vhost = findVhost(api.broker, user, params.vhost)
-      return ok(
-        describeExchange(api, vhost, exchangeNamed(vhost, params.name), shownBy(query, true)),
-      )
+      const exchange = exchangeNamed(vhost, params.name)
+      const row = describeExchange(api, vhost, exchange, shownBy(query, true))
+      return ok(pickColumns(row, parseColumns(query.columns)))
     },
   }),
   route({
@@ -196,7 +203,7 @@ export const EXCHANGE_ROUTES: readonly Route[] = [
       const { name } = exchangeNamed(vhost, params.name)
       requireConfigure(accessOf(api.broker, user, vhost.name), "exchange", name)
       vhost.deleteExchange(name, query["if-unused"] ?? false)
-      await api.broker.durableChanges.settled()
+      await api.broker.durableChanges.settled(vhost.definitions)
       return NO_CONTENT
     },
   }),

@@ -1,9 +1,13 @@
 import { Type } from "./schema.ts"
+import { queueTypeOf } from "../broker/queue-type.ts"
+import type { Vhost } from "../broker/vhost.ts"
 import type { Api } from "./api.ts"
 import { badRequest, notFound } from "./errors.ts"
+import { regexFilter } from "./filter.ts"
 import { TEXT } from "./rates-schema.ts"
 import { ok, route } from "./route.ts"
 import type { Reply, ResponseDoc, Route } from "./route.ts"
+import { findVhost, visibleVhosts } from "./visibility.ts"
 
 /** Health checks, for load balancers and monitors: 200 if all is well, 503 with a reason if not. */
 
@@ -12,6 +16,7 @@ const HEALTHY: Readonly<Record<number, ResponseDoc>> = {
 }
 
 const OK: Reply = ok({ status: "ok" })
+const SINGLE_NODE: Reply = ok({ status: "ok", reason: "single node cluster" })
 
 function failed(reason: string, details: Readonly<Record<string, unknown>> = {}): Reply {
   return { status: 503, body: { status: "failed", reason, ...details } }
@@ -48,23 +53,76 @@ function portListener(api: Api, text: string): Reply {
 const PROTOCOLS: Readonly<Record<string, string>> = {
   amqp091: "amqp",
   "amqp0.9.1": "amqp",
+  "amqp0-9-1": "amqp",
   "amqp/ssl": "amqps",
   "amqp091/ssl": "amqps",
   "http/ssl": "https",
   management: "http",
 }
 
-/** One of several, separated by commas, is enough. */
+/** Of several, separated by commas, each must have a listener. */
 function protocolListener(api: Api, text: string): Reply {
-  const wanted = text.split(",").map((name) => {
-    const lower = name.trim().toLowerCase()
-    return Object.hasOwn(PROTOCOLS, lower) ? PROTOCOLS[lower] : lower
-  })
   const protocols = [...new Set(api.node.listeners().map(({ protocol }) => protocol))]
-  if (wanted.some((name) => name !== undefined && protocols.includes(name)))
-    return ok({ status: "ok", protocol: text })
-  return failed("No active listener", { missing: wanted, protocols })
+  const missing = text
+    .split(",")
+    .map((name) => name.trim().toLowerCase())
+    .map((name) => (Object.hasOwn(PROTOCOLS, name) ? PROTOCOLS[name] : name) ?? name)
+    .filter((name) => !protocols.includes(name))
+  if (missing.length === 0) return ok({ status: "ok", protocol: text })
+  return failed("No active listener", { missing, protocols })
 }
+
+/** The leader of each is this node; one that the disk fails does not do the work of a leader. */
+function quorumQueues(among: readonly Vhost[], pattern: string | null): Reply {
+  const faulty = among.flatMap(({ queues }) =>
+    [...queues.values()].filter(
+      (queue) => queue.fault !== null && queueTypeOf(queue.arguments) === "quorum",
+    ),
+  )
+  const verdicts =
+    pattern === null ? null : regexFilter(pattern).test(faulty.map(({ name }) => name))
+  const found = faulty.filter((_, index) => verdicts?.[index] ?? true)
+  if (found.length === 0) return OK
+  return failed("Some quorum queues are without an elected leader", {
+    queues: found.map(({ name, vhostName }) => ({
+      name,
+      virtual_host: vhostName,
+      type: "rabbit_quorum_queue",
+      readable_name: `queue '${name}' in vhost '${vhostName}'`,
+    })),
+  })
+}
+
+const WITHOUT_LEADER = "/api/health/checks/quorum-queues-without-elected-leaders"
+
+const QUORUM_QUEUE_ROUTES: readonly Route[] = [
+  ...(
+    [`${WITHOUT_LEADER}/all-vhosts`, `${WITHOUT_LEADER}/all-vhosts/pattern/:pattern`] as const
+  ).map((path) =>
+    route({
+      method: "GET",
+      path,
+      group: "Health",
+      summary: "The quorum queues of all vhosts, or those that match, can be used",
+      responses: HEALTHY,
+      handle: (api, { user, params }) =>
+        quorumQueues(visibleVhosts(api.broker, user), params.pattern ?? null),
+    }),
+  ),
+  ...(
+    [`${WITHOUT_LEADER}/vhost/:vhost`, `${WITHOUT_LEADER}/vhost/:vhost/pattern/:pattern`] as const
+  ).map((path) =>
+    route({
+      method: "GET",
+      path,
+      group: "Health",
+      summary: "The quorum queues of a vhost, or those that match, can be used",
+      responses: HEALTHY,
+      handle: (api, { user, params }) =>
+        quorumQueues([findVhost(api.broker, user, params.vhost)], params.pattern ?? null),
+    }),
+  ),
+]
 
 function connectionLimit(api: Api): Reply {
   const { connectionCount } = api.broker.admission
@@ -115,7 +173,8 @@ const CHECKS: readonly (readonly [string, string, (api: Api) => Reply])[] = [
   ["below-node-connection-limit", "One more connection is possible", connectionLimit],
   ["ready-to-serve-clients", "Clients can connect", isServing],
   ["is-in-service", "The node is not being drained", isServing],
-  ["node-is-quorum-critical", "The node may stop: no quorum depends on it", () => OK],
+  ["node-is-quorum-critical", "The node may stop: no quorum depends on it", () => SINGLE_NODE],
+  ["reached-target-cluster-size", "All nodes of the cluster are there", () => OK],
   ["node-is-mirror-sync-critical", "The node may stop: no mirror depends on it", () => OK],
   ["metadata-store/initialized", "The definitions are loaded", () => OK],
   ["metadata-store/initialized/with-data", "The definitions are loaded", () => OK],
@@ -144,7 +203,7 @@ export const HEALTH_ROUTES: readonly Route[] = [
     method: "GET",
     path: "/api/health/checks/protocol-listener/:protocol",
     group: "Health",
-    summary: "Something listens for one of the protocols, separated by commas",
+    summary: "Something listens for each of the protocols, separated by commas",
     responses: HEALTHY,
     handle: (api, { params }) => protocolListener(api, params.protocol),
   }),
@@ -156,6 +215,7 @@ export const HEALTH_ROUTES: readonly Route[] = [
     responses: HEALTHY,
     handle: (api, { params }) => certificateExpiration(api, params.within, params.unit),
   }),
+  ...QUORUM_QUEUE_ROUTES,
   route({
     method: "GET",
     path: "/api/healthchecks/node",

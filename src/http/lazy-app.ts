@@ -1,3 +1,4 @@
+import type { Clock } from "../util/clock.ts"
 import type { Logger } from "../util/logger.ts"
 import type { AppBindings, HttpApp } from "./app.ts"
 
@@ -42,5 +43,13 @@ export class LazyApp implements ServedApp {
   /** For tests: a request without a socket. */
   async request(path: string, init?: RequestInit): Promise<Response> {
     return (await this.load()).request(path, init)
+  }
+}
+
+/** Each in a turn of the event loop of its own: all at once would hold everybody else up. */
+export async function loadInTurns(clock: Clock, parts: readonly (() => unknown)[]): Promise<void> {
+  for (const part of parts) {
+    await new Promise<void>((resolve) => clock.setImmediate(resolve))
+    await part()
   }
 }

@@ -18,6 +18,8 @@ import type { SortKey } from "./sorting.ts"
 export const PAGE_SIZE_MAX = 10_000
 /** Rows of a list without pages. */
 const ROWS_MAX = 10_000
+/** To show no more than so many of the first, all are not asked for. */
+const SHORT_MAX = 1000
 /** Characters of a piece of JSON. */
 const PIECE_SIZE = 32 << 10
 
@@ -79,6 +81,8 @@ export function listResponses(row: TSchema): Record<number, ResponseDoc> {
 
 export interface ListSource<T> {
   readonly items: Iterable<T>
+  /** The same at once, where that takes no time to speak of. */
+  all?(): readonly T[]
   /** Others are not shown, and not counted. */
   accepts?(item: T): boolean
   /** How many there are, if that is known without counting them. */
@@ -164,9 +168,12 @@ async function findInOrder<T>(
   let filteredCount = 0
   const { total } = source
   const isTotalKnown = filter === null && source.accepts === undefined && total !== undefined
-  const totalCount = await walk(source, filter, slices, (item) => {
-    if (filteredCount >= start && filteredCount < end) items.push(item)
-    filteredCount++
+  const isShort = isTotalKnown && end <= SHORT_MAX
+  const all = isShort ? source.items : (source.all?.() ?? source.items)
+  const totalCount = await walk(all, source, filter, slices, (batch) => {
+    const first = Math.max(0, start - filteredCount)
+    items.push(...batch.slice(first, Math.max(first, end - filteredCount)))
+    filteredCount += batch.length
     return !isTotalKnown || filteredCount < end
   })
   if (isTotalKnown) return { items, filteredCount: total, totalCount: total }
@@ -182,69 +189,84 @@ async function findSorted<T>(
   end: number,
   slices: Slices,
 ): Promise<Found<T>> {
-  const accepted: T[] = []
-  const totalCount = await walk(source, filter, slices, (item) => accepted.push(item) > 0)
   const isReverse = (query.sort_reverse ?? "false").toLowerCase() !== "false"
+  const all = source.all?.()
+  if (all !== undefined && filter === null && source.accepts === undefined) {
+    const items = await sortedPart(all, keyOf, start, end, isReverse, slices)
+    return { items, filteredCount: all.length, totalCount: all.length }
+  }
+  const accepted: T[] = []
+  const totalCount = await walk(
+    all ?? source.items,
+    source,
+    filter,
+    slices,
+    (batch) => accepted.push(...batch) >= 0,
+  )
   const items = await sortedPart(accepted, keyOf, start, end, isReverse, slices)
   return { items, filteredCount: accepted.length, totalCount }
 }
 
-/**
- * Shows `visit` what passes the filter, until it returns false: how many there were up to there. Neither
- * object nor promise per item: there may be 100,000.
- */
+/** Shows `visit` what passes the filter, until it returns false: how many there were up to there. */
 async function walk<T>(
+  items: Iterable<T>,
   source: ListSource<T>,
   filter: Filter | null,
   slices: Slices,
-  visit: (item: T) => boolean,
+  visit: (batch: readonly T[]) => boolean,
 ): Promise<number> {
-  const accepts = acceptance(source, filter)
-  if (accepts === null && filter !== null) return walkInBatches(source, filter, slices, visit)
   let count = 0
-  let steps = 0
-  for (const item of source.items) {
-    if (++steps % BATCH_SIZE === 0 && slices.isTimeOver()) await slices.next()
-    if (source.accepts?.(item) === false) continue
-    count++
-    if ((accepts === null || accepts(item)) && !visit(item)) break
+  for (const batch of batchesOf(items)) {
+    if (slices.isTimeOver()) await slices.next()
+    const seen =
+      source.accepts === undefined ? batch : batch.filter((item) => source.accepts?.(item))
+    count += seen.length
+    if (!visit(filter === null ? seen : await passing(source, filter, seen, slices))) break
   }
   return count
 }
 
-/** Null if everything passes, or what passes can be told of batches only. */
-function acceptance<T>(
-  source: ListSource<T>,
-  filter: Filter | null,
-): ((item: T) => boolean) | null {
-  const accepts = filter?.accepts ?? null
-  if (accepts === null) return null
-  const { otherNames = [] } = source
-  return (item) =>
-    accepts(source.nameOf(item)) || otherNames.some((nameOf) => accepts(nameOf(item)))
+/** Loops over few, in functions of their own, are those that the engine makes fast soonest. */
+function* batchesOf<T>(items: Iterable<T>): Generator<readonly T[]> {
+  if (isArray(items)) {
+    for (let at = 0; at < items.length; at += BATCH_SIZE) yield items.slice(at, at + BATCH_SIZE)
+    return
+  }
+  const iterator = items[Symbol.iterator]()
+  for (;;) {
+    const batch = batchFrom(iterator)
+    if (batch.length === 0) return
+    yield batch
+  }
 }
 
-async function walkInBatches<T>(
+function isArray<T>(items: Iterable<T>): items is readonly T[] {
+  return Array.isArray(items)
+}
+
+function batchFrom<T>(iterator: Iterator<T>): T[] {
+  const batch: T[] = []
+  while (batch.length < BATCH_SIZE) {
+    const next = iterator.next()
+    if (next.done === true) break
+    batch.push(next.value)
+  }
+  return batch
+}
+
+function passing<T>(
   source: ListSource<T>,
   filter: Filter,
+  items: readonly T[],
   slices: Slices,
-  visit: (item: T) => boolean,
-): Promise<number> {
-  let count = 0
-  let batch: T[] = []
-  const show = async (): Promise<boolean> => {
-    count += batch.length
-    return (await judged(source, filter, batch, slices)).every((item) => visit(item))
-  }
-  let steps = 0
-  for (const item of source.items) {
-    if (++steps % BATCH_SIZE === 0 && slices.isTimeOver()) await slices.next()
-    if (source.accepts?.(item) === false || batch.push(item) < BATCH_SIZE) continue
-    if (!(await show())) return count
-    batch = []
-  }
-  await show()
-  return count
+): readonly T[] | Promise<readonly T[]> {
+  const { accepts } = filter
+  if (accepts === null) return judged(source, filter, items, slices)
+  const { otherNames } = source
+  if (otherNames === undefined) return items.filter((item) => accepts(source.nameOf(item)))
+  return items.filter(
+    (item) => accepts(source.nameOf(item)) || otherNames.some((nameOf) => accepts(nameOf(item))),
+  )
 }
 
 async function judged<T>(

@@ -1,13 +1,12 @@
 import { getHeapStatistics, setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import type { AttemptCounts } from "../auth/logins.ts"
-import type { Api } from "./api.ts"
-import { notFound } from "./errors.ts"
 import { queueNamed } from "./queues.ts"
 import { COUNT, TEXT } from "./rates-schema.ts"
 import { DONE, NO_CONTENT, ok, route } from "./route.ts"
 import type { Route } from "./route.ts"
 import { Type } from "./schema.ts"
+import { checkNode } from "./system.ts"
 import { findVhost } from "./visibility.ts"
 
 /** What operators and RabbitMQ's tools ask of the node beyond its objects: memory, statistics, configuration. */
@@ -43,10 +42,6 @@ function collectGarbage(): void {
     collect = typeof found === "function" ? (): void => void found() : (): void => {}
   }
   collect()
-}
-
-function checkNode(api: Api, name: string): void {
-  if (name !== api.node.name) throw notFound()
 }
 
 const ATTEMPTS = Type.Object({

@@ -1,6 +1,8 @@
+import { createHash } from "node:crypto"
 import { Type } from "./schema.ts"
 import type { Static } from "./schema.ts"
 import type { User } from "../auth/users.ts"
+import { UNLIMITED, VHOST_LIMITS } from "../broker/limits.ts"
 import { GLOBAL_COMPONENT } from "../broker/parameters.ts"
 import type { Parameter } from "../broker/parameters.ts"
 import type { Vhost } from "../broker/vhost.ts"
@@ -13,7 +15,7 @@ import { created, CREATED_OR_UPDATED, DONE, NO_CONTENT, ok, route } from "./rout
 import type { Reply, Route } from "./route.ts"
 import { clusterName } from "./system.ts"
 import type { InVhost } from "./vhost-items.ts"
-import { checkMayChange, findVhost, hasTag, visibleVhosts } from "./visibility.ts"
+import { checkMayChange, findVhost, hasTag, requireTag, visibleVhosts } from "./visibility.ts"
 
 /** Runtime parameters, of vhosts and global ones: stored for those who know what they mean. */
 
@@ -35,6 +37,49 @@ function describe(user: User, { vhost, item }: InVhost<Parameter>): Record<strin
   return { name, component, vhost: vhost.name, value }
 }
 
+/** Where RabbitMQ keeps the limits of a vhost, and its definitions have them. */
+const VHOST_LIMITS_COMPONENT = "vhost-limits"
+const VHOST_LIMITS_NAME = "limits"
+
+function isLimits(component: string, name: string): boolean {
+  return component === VHOST_LIMITS_COMPONENT && name === VHOST_LIMITS_NAME
+}
+
+/** Null without limits. */
+function limitsOf(vhost: Vhost): Parameter | null {
+  const value = vhost.limits.toJSON()
+  if (Object.keys(value).length === 0) return null
+  return { component: VHOST_LIMITS_COMPONENT, name: VHOST_LIMITS_NAME, value }
+}
+
+function parametersOf(vhost: Vhost, component: string | null): readonly Parameter[] {
+  const stored = vhost.parameters.list(component)
+  const limits = limitsOf(vhost)
+  const isWanted = component === null || component === VHOST_LIMITS_COMPONENT
+  return limits === null || !isWanted ? stored : [...stored, limits]
+}
+
+function parameterNamed(vhost: Vhost, component: string, name: string): Parameter {
+  const found = isLimits(component, name) ? limitsOf(vhost) : vhost.parameters.get(component, name)
+  if (found === null) throw notFound()
+  return found
+}
+
+/** What the value does not name is not limited any more. */
+async function putLimits(api: Api, user: User, vhost: Vhost, value: unknown): Promise<boolean> {
+  requireTag(user, "administrator")
+  const isNew = limitsOf(vhost) === null
+  const limits = new Map(typeof value === "object" && value !== null ? Object.entries(value) : [])
+  for (const [name, limit] of limits)
+    if (!VHOST_LIMITS.some((known) => known === name) || !Number.isInteger(limit))
+      throw badRequest(`limits are whole numbers by name: ${VHOST_LIMITS.join(", ")}`)
+  for (const name of VHOST_LIMITS) {
+    const limit: unknown = limits.get(name)
+    await api.administration.setVhostLimit(vhost.name, name, Number(limit ?? UNLIMITED))
+  }
+  return isNew
+}
+
 function list(
   api: Api,
   query: Static<typeof LIST_QUERY>,
@@ -43,7 +88,7 @@ function list(
   component: string | null,
 ): Promise<Reply> {
   const items = vhosts.flatMap((vhost) =>
-    vhost.parameters.list(component).map((item): InVhost<Parameter> => ({ vhost, item })),
+    parametersOf(vhost, component).map((item): InVhost<Parameter> => ({ vhost, item })),
   )
   return listReply(api.broker.clock, query, {
     items,
@@ -58,14 +103,23 @@ function vhostToChange(api: Api, user: User, name: string): Vhost {
   return vhost
 }
 
-/** With the cluster's name, which everybody expects to be there. */
+/** With the cluster's name and number, which everybody expects to be there. */
 function globalParameters(api: Api): { name: string; value: unknown }[] {
   const stored = api.broker.globalParameters
     .list(GLOBAL_COMPONENT)
     .map(({ name, value }) => ({ name, value }))
-  return stored.some(({ name }) => name === "cluster_name")
-    ? stored
-    : [{ name: "cluster_name", value: clusterName(api) }, ...stored]
+  const implied = [
+    { name: "cluster_name", value: clusterName(api) },
+    { name: "internal_cluster_id", value: clusterId(api) },
+  ]
+  return [...implied.filter(({ name }) => !stored.some((one) => one.name === name)), ...stored]
+}
+
+/** The same after a restart, another for every data directory. */
+function clusterId({ node }: Api): string {
+  const place = `${node.name}:${node.dataDirectory ?? String(process.pid)}`
+  const hash = createHash("sha256").update(place).digest("base64url").slice(0, 22)
+  return `sluice-cluster-id-${hash}`
 }
 
 function valueOf(body: { readonly value?: unknown }): unknown {
@@ -117,8 +171,7 @@ export const PARAMETER_ROUTES: readonly Route[] = [
     responses: { 200: { doc: "The parameter", schema: PARAMETER } },
     handle(api, { user, params }) {
       const vhost = findVhost(api.broker, user, params.vhost)
-      const item = vhost.parameters.get(params.component, params.name)
-      if (item === null) throw notFound()
+      const item = parameterNamed(vhost, params.component, params.name)
       return ok(describe(user, { vhost, item }))
     },
   }),
@@ -131,9 +184,11 @@ export const PARAMETER_ROUTES: readonly Route[] = [
     body: PUT_PARAMETER,
     responses: CREATED_OR_UPDATED,
     async handle(api, { user, params, body }) {
-      const { parameters } = vhostToChange(api, user, params.vhost)
+      const vhost = vhostToChange(api, user, params.vhost)
+      const { component, name } = params
       const value = valueOf(body)
-      return created(await parameters.set(params.component, params.name, value, user))
+      if (isLimits(component, name)) return created(await putLimits(api, user, vhost, value))
+      return created(await vhost.parameters.set(component, name, value, user))
     },
   }),
   route({
@@ -144,8 +199,12 @@ export const PARAMETER_ROUTES: readonly Route[] = [
     summary: "Deletes a parameter",
     responses: DONE,
     async handle(api, { user, params }) {
-      const { parameters } = vhostToChange(api, user, params.vhost)
-      if (!(await parameters.delete(params.component, params.name))) throw notFound()
+      const vhost = vhostToChange(api, user, params.vhost)
+      const { component, name } = params
+      if (isLimits(component, name)) {
+        parameterNamed(vhost, component, name)
+        await putLimits(api, user, vhost, {})
+      } else if (!(await vhost.parameters.delete(component, name))) throw notFound()
       return NO_CONTENT
     },
   }),

@@ -27,7 +27,9 @@ const POLICY = Type.Object({
 const PUT_POLICY = Type.Object({
   pattern: TEXT,
   definition: TABLE,
-  "apply-to": Type.Optional(Type.String({ enum: [...APPLY_TO], default: "all" })),
+  "apply-to": Type.Optional(
+    Type.String({ enum: [...APPLY_TO, ""], default: "all", description: "Empty: all" }),
+  ),
   priority: Type.Optional(Type.Integer({ default: 0 })),
 })
 
@@ -129,7 +131,7 @@ function routesOf(kind: PolicyKind): readonly Route[] {
         const isNew = await kind.listOf(vhost).set(params.name, {
           pattern: body.pattern,
           definition: body.definition,
-          applyTo: body["apply-to"],
+          applyTo: body["apply-to"] === "" ? undefined : body["apply-to"],
           priority: body.priority,
         })
         return created(isNew)

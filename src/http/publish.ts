@@ -81,15 +81,23 @@ export async function publishMessage(
   return isReplied || outcome === PUBLISH_ACCEPTED || outcome === PUBLISH_DURABLE
 }
 
+/** Either alphabet, with its padding; RabbitMQ takes no other. */
+const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/
+
+function payloadOf({ payload, payload_encoding: encoding }: PublishRequest): Buffer {
+  if (encoding !== "base64") return Buffer.from(payload)
+  const text = payload.replaceAll(/\s+/g, "")
+  if (text.length % 4 !== 0 || !BASE64.test(text))
+    throw badRequest("payload_encoding is base64, but the payload is not")
+  return Buffer.from(text, "base64")
+}
+
 function messageOf(exchange: Exchange, key: Buffer, request: PublishRequest): IncomingMessage {
   const message = new IncomingMessage()
   const route = Buffer.concat([exchange.nameBytes, Buffer.of(key.length), key])
   message.route = new Chunk(route)
   message.routeEnd = route.length
-  const body = Buffer.from(
-    request.payload,
-    request.payload_encoding === "base64" ? "base64" : "utf8",
-  )
+  const body = payloadOf(request)
   message.body = new Chunk(body)
   message.bodyEnd = body.length
   return message

@@ -3,7 +3,6 @@ import type { Static } from "./schema.ts"
 import type { User } from "../auth/users.ts"
 import { requireConfigure, requireRead, requireWriteTo } from "../broker/access.ts"
 import type { MessageQueue } from "../broker/queue/message-queue.ts"
-import type { PolicyEffect } from "../broker/policy/effective-settings.ts"
 import { queueTypeOf } from "../broker/queue-type.ts"
 import { Stream } from "../broker/stream/stream.ts"
 import type { Vhost } from "../broker/vhost.ts"
@@ -16,6 +15,7 @@ import {
   describeQueueBarely,
   describeStream,
   DELIVERY_CODES,
+  DELIVERY_STATES,
   explainDelivery,
   stateOf,
   unackedBytesOf,
@@ -23,7 +23,14 @@ import {
 import { notFound } from "./errors.ts"
 import { BINDING } from "./exchanges.ts"
 import { tableFromJson } from "./json-tables.ts"
-import { listReply, listResponses, LIST_QUERY, STATISTICS_QUERY } from "./lists.ts"
+import {
+  listReply,
+  listResponses,
+  LIST_QUERY,
+  parseColumns,
+  pickColumns,
+  STATISTICS_QUERY,
+} from "./lists.ts"
 import type { ListSource } from "./lists.ts"
 import { queuePreset, QUEUE_PRESETS } from "./queue-presets.ts"
 import { COUNT, counters, FLAG, LENGTHS, OPTIONAL_TEXT, TABLE, TEXT } from "./rates-schema.ts"
@@ -32,7 +39,7 @@ import type { Route } from "./route.ts"
 import { SAMPLE_QUERY, shownBy } from "./samples.ts"
 import type { SortKey } from "./sorting.ts"
 import { LENGTH_METRICS, QUEUE_METRICS } from "./statistics.ts"
-import { bindingsToQueue, queuesOf } from "./vhost-items.ts"
+import { allQueuesOf, bindingsToQueue, queuesOf } from "./vhost-items.ts"
 import { assert } from "../util/assert.ts"
 import { accessOf, checkMayChange, findVhost, visibleVhosts } from "./visibility.ts"
 
@@ -78,6 +85,9 @@ export const QUEUE = Type.Object({
   exclusive_consumer_tag: OPTIONAL_TEXT,
   single_active_consumer_tag: OPTIONAL_TEXT,
   owner_pid_details: Type.Optional(TABLE),
+  leader: Type.Optional(TEXT),
+  members: Type.Optional(Type.Array(TEXT)),
+  online: Type.Optional(Type.Array(TEXT)),
   message_stats: counters(QUEUE_METRICS),
 })
 
@@ -86,7 +96,7 @@ const ONE_QUEUE = Type.Intersect([
   Type.Object({
     consumer_details: Type.Array(TABLE),
     delivery: Type.Object({
-      state: Type.String({ enum: ["idle", "waiting", "delivering", "paused"] }),
+      state: Type.String({ enum: [...DELIVERY_STATES] }),
       code: Type.String({ enum: [...DELIVERY_CODES] }),
       reason: TEXT,
     }),
@@ -106,10 +116,12 @@ type VhostOf = (queue: MessageQueue) => Vhost
 
 function vhostOfQueue(vhosts: readonly Vhost[]): VhostOf {
   const byName = new Map(vhosts.map((vhost) => [vhost.name, vhost]))
+  let [last] = vhosts
   return ({ vhostName }) => {
-    const vhost = byName.get(vhostName)
-    assert(vhost !== undefined, "a queue of another vhost")
-    return vhost
+    // Mostly it is that of the queue before.
+    if (last?.name !== vhostName) last = byName.get(vhostName)
+    assert(last !== undefined, "a queue of another vhost")
+    return last
   }
 }
 
@@ -119,8 +131,8 @@ function sortKeys(
   vhostOf: VhostOf,
 ): Readonly<Record<string, (queue: MessageQueue) => SortKey>> {
   const { statistics } = api
-  const effectOf = (queue: MessageQueue): PolicyEffect =>
-    vhostOf(queue).effectiveSettings.effectOf(queueTypeOf(queue.arguments), queue.name)
+  const nameIn = (list: "policies" | "operatorPolicies", queue: MessageQueue): string | null =>
+    vhostOf(queue)[list].match(queueTypeOf(queue.arguments), queue.name)?.name ?? null
   const rates = [
     ...QUEUE_METRICS.map(([name]) => `message_stats.${name}`),
     ...LENGTH_METRICS.map(([name]) => name),
@@ -129,10 +141,8 @@ function sortKeys(
       [`${name}_details.rate`, (queue: MessageQueue) => statistics.rate(queue, index)] as const,
   )
   const counts = [
-    ...QUEUE_METRICS.map(
-      ([name, read]) => [`message_stats.${name}`, (queue: MessageQueue) => read(queue)] as const,
-    ),
-    ...LENGTH_METRICS.map(([name, read]) => [name, (queue: MessageQueue) => read(queue)] as const),
+    ...QUEUE_METRICS.map(([name, read]) => [`message_stats.${name}`, read] as const),
+    ...LENGTH_METRICS,
   ]
   return {
     name: (queue) => queue.name,
@@ -152,8 +162,8 @@ function sortKeys(
     unacked_bytes: (queue) => unackedBytesOf(queue),
     ready_avg_bytes: (queue) => average(queue.readyBytes, queue.readyCount),
     unacked_avg_bytes: (queue) => average(unackedBytesOf(queue), queue.unackedCount),
-    policy: (queue) => effectOf(queue).policy,
-    operator_policy: (queue) => effectOf(queue).operatorPolicy,
+    policy: (queue) => nameIn("policies", queue),
+    operator_policy: (queue) => nameIn("operatorPolicies", queue),
     state: (queue) => stateOf(queue),
     ...Object.fromEntries(counts),
     ...Object.fromEntries(rates),
@@ -187,6 +197,7 @@ export function queueList(
   const { disable_stats: isBare = false, enable_queue_totals: withTotals = false } = query
   return {
     items: queuesOf(vhosts),
+    all: () => allQueuesOf(vhosts),
     ...(accepts !== null && { accepts }),
     total: vhosts.reduce((sum, { queues }) => sum + queues.size, 0),
     nameOf: ({ name }) => name,
@@ -239,7 +250,7 @@ async function declare(
     null,
   )
   queue.touch()
-  await api.broker.durableChanges.settled()
+  await api.broker.durableChanges.settled(vhost.definitions)
   return isNew
 }
 
@@ -277,6 +288,7 @@ export const QUEUE_ROUTES: readonly Route[] = [
     summary: "One queue, its consumers, and why it delivers or does not",
     query: Type.Object({
       ...SAMPLE_QUERY,
+      columns: Type.Optional(TEXT),
       consumer_list_length: Type.Optional(
         Type.Integer({ default: -1, description: "Consumers to list, at most; -1 lists all" }),
       ),
@@ -290,14 +302,15 @@ export const QUEUE_ROUTES: readonly Route[] = [
       for (const subscriber of queue.subscribers) {
         if (count >= 0 && consumers.length >= count) break
         const info = subscriber.describe?.()
-        if (info !== undefined) consumers.push(describeConsumer(info))
+        if (info !== undefined) consumers.push(describeConsumer(api, info))
       }
-      return ok({
+      const row = {
         ...describeQueue(api, vhost, queue, shownBy(query, true)),
         consumer_details: consumers,
         delivery: explainDelivery(queue),
         ...(queue instanceof Stream && { stream: describeStream(queue) }),
-      })
+      }
+      return ok(pickColumns(row, parseColumns(query.columns)))
     },
   }),
   route({
@@ -325,10 +338,12 @@ export const QUEUE_ROUTES: readonly Route[] = [
     async handle(api, { user, params, query }) {
       const vhost = findVhost(api.broker, user, params.vhost)
       checkMayChange(user, vhost.name)
-      const queue = queueNamed(vhost, params.name)
+      queueNamed(vhost, params.name)
+      // What is exclusive belongs to its connection alone.
+      const queue = vhost.queue(params.name, null)
       requireConfigure(accessOf(api.broker, user, vhost.name), "queue", queue.name)
       vhost.deleteQueueIf(queue, query["if-unused"] ?? false, query["if-empty"] ?? false)
-      await api.broker.durableChanges.settled()
+      await api.broker.durableChanges.settled(vhost.definitions)
       return NO_CONTENT
     },
   }),

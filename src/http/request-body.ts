@@ -27,9 +27,10 @@ function tooLarge(maxBytes: number): HttpError {
   return new HttpError(413, "payload_too_large", `the body is larger than ${maxBytes} bytes`)
 }
 
-/** An empty body is an empty object. Throws 400 unless it is a JSON object. */
+/** An empty body or array is an empty object. Throws 400 unless it is a JSON object. */
 export function parseJsonObject(bytes: Buffer): Record<string, unknown> {
   const value = parseJson(bytes)
+  if (Array.isArray(value) && value.length === 0) return {}
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw badRequest("Request body has to be a JSON object")
   return Object.fromEntries(Object.entries(value))

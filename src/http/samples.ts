@@ -145,20 +145,27 @@ export function shownBy(query: Static<typeof SAMPLES>, log: boolean): Shown {
   return { log, windows }
 }
 
+export interface Sample {
+  readonly sample: number
+  /** Milliseconds since 1970. */
+  readonly timestamp: number
+}
+
 interface Samples {
   readonly avg: number
   readonly avg_rate: number
-  readonly samples: readonly { readonly sample: number; readonly timestamp: number }[]
+  readonly samples: readonly Sample[]
 }
 
-/** Newest first, each the last one before its time. */
+/** Newest first, each the last one before its time. What has no samples yet is as it is now. */
 export function samplesOf(
   rings: readonly SampleRing[],
   index: number,
   { ageSeconds, stepSeconds }: SampleWindow,
+  now: Sample,
 ): Samples {
   const ring = ringFor(rings, ageSeconds)
-  const samples: { sample: number; timestamp: number }[] = []
+  const samples: Sample[] = []
   let place = ring.size - 1
   let wantedMs = place < 0 ? 0 : ring.timeAt(place)
   const endMs = wantedMs - ageSeconds * 1000
@@ -172,7 +179,8 @@ export function samplesOf(
   }
   const [newest] = samples
   const oldest = samples.at(-1)
-  if (newest === undefined || oldest === undefined) return { avg: 0, avg_rate: 0, samples }
+  if (newest === undefined || oldest === undefined)
+    return { avg: now.sample, avg_rate: 0, samples: [now] }
   const sum = samples.reduce((total, { sample }) => total + sample, 0)
   const elapsed = (newest.timestamp - oldest.timestamp) / 1000
   return {

@@ -144,7 +144,9 @@ function fittedAny(alternatives: readonly Schema[], value: unknown, path: string
     : new SchemaMismatch(path, `must be ${alternatives.map(({ type: word }) => word).join(" or ")}`)
 }
 
+/** A property that may be absent may be null instead; an empty array is what PHP makes of an empty table. */
 function fittedObject(schema: Schema, value: unknown, path: string[]): unknown {
+  if (Array.isArray(value) && value.length === 0) return fittedObject(schema, {}, path)
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new SchemaMismatch(path, "must be an object")
   for (const key of schema.required ?? [])
@@ -155,6 +157,12 @@ function fittedObject(schema: Schema, value: unknown, path: string[]): unknown {
     const known = schema.properties
     const inner = known !== undefined && Object.hasOwn(known, key) ? known[key] : any
     if (inner === undefined) continue
+    if (field === null && isOptional(inner) && !takesNull(inner)) {
+      const changing: Record<string, unknown> = copy ?? { __proto__: null, ...value }
+      Reflect.deleteProperty(changing, key)
+      copy = changing
+      continue
+    }
     path.push(key)
     const changed = fitted(inner, field, path)
     path.pop()
@@ -164,6 +172,11 @@ function fittedObject(schema: Schema, value: unknown, path: string[]): unknown {
     copy = changing
   }
   return copy ?? value
+}
+
+function takesNull({ type, anyOf }: Schema): boolean {
+  if (anyOf !== undefined) return anyOf.some(takesNull)
+  return type === undefined || type === "null"
 }
 
 function fittedArray(schema: Schema, value: unknown, path: string[]): unknown {

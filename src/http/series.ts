@@ -1,14 +1,15 @@
 import type { Clock } from "../util/clock.ts"
 import { ratesOf, RATES_ONLY, round, SampleHistory, SampleRing, samplesOf } from "./samples.ts"
-import type { SampleKind, SampleWindow, Shown } from "./samples.ts"
+import type { Sample, SampleKind, SampleWindow, Shown } from "./samples.ts"
 
 /**
- * What is remembered of the objects that count: for each the last values and their rates, and samples
- * for those that are in use. Memory is bounded: what counts nothing for LENGTH samples is forgotten, and
- * only so many objects have samples at one time.
+ * What is remembered of the objects that count: for each a row of numbers with the last values and their
+ * rates, and samples for those that are in use. Memory is bounded: what counts nothing for LENGTH samples
+ * is forgotten, and only so many objects have samples at one time.
  */
 export const LENGTH = 121
 const RINGS_MAX = 500
+const CHUNK_ROWS = 128
 
 /** A name in the API, and how its value is read. */
 export type Metric<T> = readonly [name: string, read: (subject: T) => number]
@@ -19,179 +20,263 @@ export interface Metrics<T> {
   readonly levels: readonly Metric<T>[]
 }
 
-class Series {
-  /** Of the round that has seen it last. */
-  round = 0
-  idleRounds = 0
-  readonly last: number[]
-  readonly rates: number[]
-  /** Several for what there is one of, one for what is in use, none for the rest. */
-  rings: readonly SampleRing[] = []
-  history: SampleHistory | null = null
-
-  constructor(values: readonly number[]) {
-    this.last = [...values]
-    this.rates = values.map(() => 0)
-  }
-}
-
-export class SeriesTable {
+/** When samples are taken, and how many objects have some. The tables of all kinds share it. */
+export class SampleRounds {
   readonly #clock: Clock
-  readonly #series = new Map<object, Series>()
-  /** Forgotten while they were idle: what they count next has been since then. */
-  readonly #forgotten = new WeakMap<object, readonly number[]>()
-  #ringCount = 0
-  #round = 0
-  #seconds = 1
-  #lastMs: number
+  /** 0 before the first. */
+  round = 0
+  /** Since the round before. */
+  seconds = 1
+  nowMs: number
+  ringCount = 0
 
   constructor(clock: Clock) {
     this.#clock = clock
-    this.#lastMs = clock.nowMs
+    this.nowMs = clock.nowMs
   }
 
-  /** A round of samples begins. */
   begin(): void {
     const { nowMs } = this.#clock
-    this.#round++
-    this.#seconds = Math.max(nowMs - this.#lastMs, 1) / 1000
-    this.#lastMs = nowMs
+    this.round++
+    this.seconds = Math.max(nowMs - this.nowMs, 1) / 1000
+    this.nowMs = nowMs
+  }
+}
+
+/** Several rings for what there is one of, one for what is in use. */
+type Samples = SampleRing | SampleHistory
+
+/**
+ * The objects of one kind. A row is
+ *
+ *   | last value … | rate … | round that has seen it last | rounds without a change |
+ *
+ * in chunks that are typed arrays: 100,000 objects are nothing that the garbage collector has to look at,
+ * and a walk over them in their order finds each behind the one before.
+ */
+export class SeriesTable<T extends object> {
+  readonly #rounds: SampleRounds
+  readonly #reads: readonly ((subject: T) => number)[]
+  readonly #counterCount: number
+  /** Values of an object. */
+  readonly #width: number
+  readonly #rowWidth: number
+  readonly #chunks: Float64Array[] = []
+  readonly #subjects: T[] = []
+  readonly #samples: (Samples | null)[] = []
+  readonly #rows = new Map<object, number>()
+  /** Forgotten while they were idle: what they count next has been since then. */
+  readonly #forgotten = new WeakMap<object, readonly number[]>()
+  /** That was asked for last. */
+  #row = -1
+  /** As they have just been read. */
+  readonly #values: number[]
+  readonly #zeros: readonly number[]
+
+  constructor(rounds: SampleRounds, { counters, levels }: Metrics<T>) {
+    this.#rounds = rounds
+    this.#reads = [...counters, ...levels].map(([, read]) => read)
+    this.#counterCount = counters.length
+    this.#width = this.#reads.length
+    this.#rowWidth = 2 * this.#width + 2
+    this.#zeros = this.#reads.map(() => 0)
+    this.#values = [...this.#zeros]
+  }
+
+  get size(): number {
+    return this.#subjects.length
+  }
+
+  /** -1 for what has counted nothing lately. */
+  #rowOf(subject: object): number {
+    const next = this.#row + 1
+    if (this.#subjects[next] !== subject) {
+      const row = this.#rows.get(subject)
+      if (row === undefined) return -1
+      this.#row = row
+    } else this.#row = next
+    return this.#row
+  }
+
+  #chunkOf(row: number): Float64Array {
+    return this.#chunks[Math.floor(row / CHUNK_ROWS)]!
+  }
+
+  /** In its chunk. */
+  #start(row: number): number {
+    return (row % CHUNK_ROWS) * this.#rowWidth
   }
 
   /** `isOne`: there is one of its kind, with a long history. */
-  note<T>(subject: object, source: T, { counters, levels }: Metrics<T>, isOne = false): void {
-    let series = this.#series.get(subject)
-    if (series === undefined) {
-      const before = this.#forgotten.get(subject)
-      if (!isOne && !isUsed(source, counters, levels, before)) return
-      series = new Series(before ?? [...counters, ...levels].map(() => 0))
-      this.#series.set(subject, series)
+  note(subject: T, isOne = false): void {
+    const values = this.#values
+    for (let i = 0; i < this.#width; i++) values[i] = this.#reads[i]!(subject)
+    let row = this.#rowOf(subject)
+    if (row < 0) {
+      const before = this.#forgotten.get(subject) ?? this.#zeros
+      if (!isOne && values.every((value, i) => value === before[i])) return
+      row = this.#add(subject, before)
     }
-    series.round = this.#round
-    const hasRoom = isOne || this.#ringCount < RINGS_MAX
-    const before = series.rings.length === 0 && hasRoom ? [...series.last] : null
-    const isChanged = this.#measure(series, source, counters, levels)
-    series.idleRounds = isChanged ? 0 : series.idleRounds + 1
-    if (before !== null && (isOne || isChanged)) this.#startSamples(series, before, isOne)
-    if (series.history !== null) series.history.push(this.#lastMs, series.last)
-    else series.rings[0]?.push(this.#lastMs, series.last)
-    if (!isOne && series.idleRounds > LENGTH) {
-      this.#forgotten.set(subject, series.last)
-      this.#drop(subject, series)
+    const chunk = this.#chunkOf(row)
+    const start = this.#start(row)
+    const isChanged = this.#isChanged(chunk, start)
+    if (this.#samples[row] === null && (isOne || isChanged)) this.#startSamples(row, isOne)
+    this.#update(chunk, start)
+    this.#samples[row]?.push(this.#rounds.nowMs, values)
+    const idleAt = start + this.#rowWidth - 1
+    chunk[idleAt - 1] = this.#rounds.round
+    const idleRounds = isChanged ? 0 : chunk[idleAt]! + 1
+    chunk[idleAt] = idleRounds
+    if (!isOne && idleRounds > LENGTH) this.#forget(row)
+  }
+
+  #isChanged(chunk: Float64Array, start: number): boolean {
+    for (let i = 0; i < this.#width; i++) if (this.#values[i] !== chunk[start + i]) return true
+    return false
+  }
+
+  #update(chunk: Float64Array, start: number): void {
+    const { seconds } = this.#rounds
+    const width = this.#width
+    for (let i = 0; i < width; i++) {
+      const value = this.#values[i]!
+      const grown = value - chunk[start + i]!
+      // A sum may fall when something leaves it; a rate of what only grows is never negative.
+      chunk[start + width + i] = (i < this.#counterCount ? Math.max(0, grown) : grown) / seconds
+      chunk[start + i] = value
     }
   }
 
-  #measure<T>(
-    series: Series,
-    source: T,
-    counters: readonly Metric<T>[],
-    levels: readonly Metric<T>[],
-  ): boolean {
-    let isChanged = false
-    let index = 0
-    for (const [, read] of counters) {
-      const grown = read(source) - (series.last[index] ?? 0)
-      if (grown !== 0) isChanged = true
-      // A sum may fall when something leaves it; a rate of what only grows is never negative.
-      series.rates[index] = Math.max(0, grown) / this.#seconds
-      series.last[index++] = read(source)
-    }
-    for (const [, read] of levels) {
-      const grown = read(source) - (series.last[index] ?? 0)
-      if (grown !== 0) isChanged = true
-      series.rates[index] = grown / this.#seconds
-      series.last[index++] = read(source)
-    }
-    return isChanged
+  #add(subject: T, before: readonly number[]): number {
+    const row = this.#subjects.push(subject) - 1
+    this.#samples.push(null)
+    this.#rows.set(subject, row)
+    if (row % CHUNK_ROWS === 0) this.#chunks.push(new Float64Array(CHUNK_ROWS * this.#rowWidth))
+    const start = this.#start(row)
+    const chunk = this.#chunkOf(row)
+    chunk.fill(0, start, start + this.#rowWidth)
+    chunk.set(before, start)
+    this.#row = row
+    return row
   }
 
   /** With what was counted when the round before ended, so that there is a first rate. */
-  #startSamples(series: Series, before: readonly number[], isOne: boolean): void {
-    const width = before.length
-    if (isOne) {
-      series.history = new SampleHistory(width)
-      series.rings = series.history.rings
-    } else {
-      series.rings = [new SampleRing(width, LENGTH)]
-      this.#ringCount++
-    }
-    series.rings[0]?.push(this.#lastMs - this.#seconds * 1000, before)
+  #startSamples(row: number, isOne: boolean): void {
+    const rounds = this.#rounds
+    if (!isOne && rounds.ringCount >= RINGS_MAX) return
+    const samples = isOne ? new SampleHistory(this.#width) : new SampleRing(this.#width, LENGTH)
+    if (!isOne) rounds.ringCount++
+    this.#samples[row] = samples
+    const [ring] = ringsIn(samples)
+    ring?.push(rounds.nowMs - rounds.seconds * 1000, this.#lastOf(row))
   }
 
-  #drop(subject: object, series: Series): void {
-    if (series.history === null && series.rings.length > 0) this.#ringCount--
-    this.#series.delete(subject)
+  #lastOf(row: number): number[] {
+    const start = this.#start(row)
+    return Array.from(this.#chunkOf(row).subarray(start, start + this.#width))
+  }
+
+  #forget(row: number): void {
+    this.#forgotten.set(this.#subjects[row]!, this.#lastOf(row))
+    this.#remove(row)
+  }
+
+  /** The last one takes its place. */
+  #remove(row: number): void {
+    if (this.#samples[row] instanceof SampleRing) this.#rounds.ringCount--
+    this.#rows.delete(this.#subjects[row]!)
+    const lastRow = this.size - 1
+    const last = this.#subjects.pop()
+    const samples = this.#samples.pop() ?? null
+    if (row < lastRow && last !== undefined) {
+      this.#subjects[row] = last
+      this.#samples[row] = samples
+      this.#rows.set(last, row)
+      const start = this.#start(lastRow)
+      const cells = this.#chunkOf(lastRow).subarray(start, start + this.#rowWidth)
+      this.#chunkOf(row).set(cells, this.#start(row))
+    }
+    if (lastRow % CHUNK_ROWS === 0) this.#chunks.pop()
   }
 
   /** What this round has not seen is gone. `pause` is called between steps. */
   async end(pause: () => Promise<void> | null): Promise<void> {
-    for (const [subject, series] of this.#series) {
+    for (let row = this.size - 1; row >= 0; row--) {
       const paused = pause()
       if (paused !== null) await paused
-      if (series.round !== this.#round) this.#drop(subject, series)
+      if (row < this.size && this.#roundOf(row) !== this.#rounds.round) this.#remove(row)
     }
+  }
+
+  #roundOf(row: number): number {
+    return this.#chunkOf(row)[this.#start(row) + this.#rowWidth - 2]!
   }
 
   /** What has been counted up to now is no growth of the next round. */
   clear(): void {
-    for (const [subject, series] of this.#series) {
-      this.#forgotten.set(subject, series.last)
-      this.#drop(subject, series)
-    }
+    while (this.size > 0) this.#forget(this.size - 1)
   }
 
+  /** Fastest in the order of the rows, which is that of the first walk. */
   rate(subject: object, index: number): number {
-    return round(this.#series.get(subject)?.rates[index] ?? 0)
+    return this.#rateIn(this.#rowOf(subject), index)
+  }
+
+  #rateIn(row: number, index: number): number {
+    return row < 0 ? 0 : round(this.#chunkOf(row)[this.#start(row) + this.#width + index]!)
   }
 
   /** `x` and `x_details` for each metric; their place in the series begins at `first`. */
-  describe<T>(
+  describe<S>(
     subject: object,
-    source: T,
-    metrics: readonly Metric<T>[],
+    source: S,
+    metrics: readonly Metric<S>[],
     first: number,
     kind: SampleKind,
     shown: Shown = RATES_ONLY,
   ): Record<string, unknown> {
-    const series = this.#series.get(subject)
     const record: Record<string, unknown> = {}
-    for (const [index, [name, read]] of metrics.entries()) {
-      record[name] = read(source)
-      record[`${name}_details`] = details(series, first + index, shown.log, shown.windows[kind])
+    const window = shown.windows[kind]
+    const row = this.#rowOf(subject)
+    const now = (sample: number): Sample => ({ sample, timestamp: this.#rounds.nowMs })
+    for (const [offset, [name, read]] of metrics.entries()) {
+      const index = first + offset
+      const sample = read(source)
+      record[name] = sample
+      const rate = this.#rateIn(row, index)
+      record[`${name}_details`] =
+        shown.log || window !== null
+          ? { rate, ...samplesShown(this.#ringsOf(row), index, shown, window, now(sample)) }
+          : { rate }
     }
     return record
   }
 
   /** Empty for what has no samples. */
   ringsOf(subject: object): readonly SampleRing[] {
-    return this.#series.get(subject)?.rings ?? []
+    return this.#ringsOf(this.#rowOf(subject))
+  }
+
+  #ringsOf(row: number): readonly SampleRing[] {
+    const samples = this.#samples[row] ?? null
+    return samples === null ? [] : ringsIn(samples)
   }
 }
 
-function isUsed<T>(
-  source: T,
-  counters: readonly Metric<T>[],
-  levels: readonly Metric<T>[],
-  before: readonly number[] | undefined,
-): boolean {
-  let index = 0
-  for (const [, read] of counters) if (read(source) !== (before?.[index++] ?? 0)) return true
-  for (const [, read] of levels) if (read(source) !== (before?.[index++] ?? 0)) return true
-  return false
+function ringsIn(samples: Samples): readonly SampleRing[] {
+  return samples instanceof SampleHistory ? samples.rings : [samples]
 }
 
-function details(
-  series: Series | undefined,
+function samplesShown(
+  rings: readonly SampleRing[],
   index: number,
-  withLog: boolean,
+  { log: withLog }: Shown,
   window: SampleWindow | null,
+  now: Sample,
 ): Record<string, unknown> {
-  const rate = round(series?.rates[index] ?? 0)
-  if (!withLog && window === null) return { rate }
-  const [ring] = series?.rings ?? []
+  const [ring] = rings
   return {
-    rate,
     ...(withLog && { log: ring === undefined ? [] : ratesOf(ring, index) }),
-    ...(window !== null && samplesOf(series?.rings ?? [], index, window)),
+    ...(window !== null && samplesOf(rings, index, window, now)),
   }
 }

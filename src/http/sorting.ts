@@ -2,29 +2,33 @@ import type { Slices } from "./slices.ts"
 
 /**
  * A part of a long list in the order of a key, in slices: the 100 queues at any place among 100,000 without
- * sorting all. Each key has a number that stands for it (its rank); the ranks at the two borders of the part
- * are selected, what lies between them is sorted, and what has the rank of a border is looked at more closely.
+ * sorting all. A sample of the list is sorted and gives two borders between which the part lies most likely.
+ * One pass counts what lies below them and picks out what lies between, of which the part is taken in the
+ * same way until so little is left that it is sorted.
  *
- *   rank     -∞ … a a a | a a b c c d e e | e e f … +∞
- *                       start            end
+ *       below     low     start … end     high     above
+ *   ───────────────┼────────╫─────╫────────┼───────────────
+ *
+ * If the part reaches over a border, both are moved apart and the pass is repeated.
  */
 
 export type SortKey = string | number | null
 
 /** Up to this many are just sorted. */
-const SORTED_MAX = 1024
-const RUN_LENGTH = 1024
-/** Texts up to this place are picked out in one pass. */
-const FIRST_MAX = 512
+const SORTED_MAX = 512
+const SAMPLE_SIZE = 256
+/** How far the borders lie from where the sample has the part, in standard deviations of such an estimate. */
+const DEVIATIONS = 3
 
 /** What has no key comes first; numbers before strings. */
 export function compareKeys(a: SortKey, b: SortKey): number {
-  if (a === b) return 0
+  if (typeof a === "string" && typeof b === "string") return a < b ? -1 : a === b ? 0 : 1
   if (typeof a === "number" && typeof b === "number") return a - b
-  if (a === null) return -1
-  if (b === null) return 1
-  if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1
-  return a < b ? -1 : 1
+  return rankOfType(a) - rankOfType(b)
+}
+
+function rankOfType(key: SortKey): number {
+  return key === null ? 0 : typeof key === "number" ? 1 : 2
 }
 
 /** The items from the place `start` to before `end`. Those with equal keys stay in their order. */
@@ -38,329 +42,231 @@ export async function sortedPart<T>(
 ): Promise<T[]> {
   const last = Math.min(end, items.length)
   if (start >= last) return []
-  const sign = isReverse ? -1 : 1
-  const numbers = await numbersOf(items, keyOf, slices)
-  const sorter =
-    numbers === null
-      ? new KeySorter(await keysOf(items, keyOf, slices), sign, slices)
-      : new NumberSorter(numbers, sign, slices)
-  const found = await sorter.part(start, last)
-  return Array.from(found, (place) => items[place]!)
+  const keys = await readKeys(items, keyOf, isReverse ? -1 : 1, slices)
+  const found = await partOf(keys, start, last, slices)
+  return found.map((place) => items[place]!)
 }
 
-/** Null if a key is a text. */
-async function numbersOf<T>(
+/** Of places in a list. Each place has its own rank: equal keys are told apart by their places. */
+interface Keys {
+  readonly length: number
+  compare(a: number, b: number): number
+  /**
+   * Looks at the places `from` to before `to`: adds to `inside` those from `low` up to `high`, and returns
+   * how many are below. -1 is lower than all, `length` higher.
+   */
+  cut(from: number, to: number, low: number, high: number, inside: number[]): number
+  pick(places: readonly number[]): Keys
+}
+
+/** Each key is read once. */
+async function readKeys<T>(
   items: readonly T[],
   keyOf: (item: T) => SortKey,
+  sign: 1 | -1,
   slices: Slices,
-): Promise<Float64Array | null> {
+): Promise<Keys> {
   const numbers = new Float64Array(items.length)
-  for (let i = 0; i < items.length; i++) {
-    const key = keyOf(items[i]!)
-    if (typeof key === "string") return null
-    numbers[i] = key === null || Number.isNaN(key) ? -Infinity : key
-    if (i % RUN_LENGTH === 0 && slices.isTimeOver()) await slices.next()
-  }
-  return numbers
+  let texts: SortKey[] | null = null
+  await slices.each(items.length, (from, to) => {
+    let next = from
+    if (texts === null) {
+      next = readNumbers(items, keyOf, sign, from, to, numbers)
+      if (next === to) return
+      // oxlint-disable-next-line unicorn/no-new-array -- It need not grow, which takes milliseconds.
+      texts = new Array<SortKey>(items.length)
+      for (let place = 0; place < next; place++) texts[place] = keyOfNumber(sign * numbers[place]!)
+    }
+    readTexts(items, keyOf, next, to, texts)
+  })
+  return texts === null ? new NumberKeys(numbers) : new TextKeys(texts, sign)
 }
 
-async function keysOf<T>(
+/** Returns the place of the first text, or `to`. */
+function readNumbers<T>(
   items: readonly T[],
   keyOf: (item: T) => SortKey,
-  slices: Slices,
-): Promise<SortKey[]> {
-  const keys: SortKey[] = []
-  for (const item of items)
-    if (keys.push(keyOf(item)) % RUN_LENGTH === 0 && slices.isTimeOver()) await slices.next()
-  return keys
+  sign: 1 | -1,
+  from: number,
+  to: number,
+  into: Float64Array,
+): number {
+  for (let place = from; place < to; place++) {
+    const key = keyOf(items[place]!)
+    if (typeof key === "string") return place
+    into[place] = sign * (key === null || Number.isNaN(key) ? -Infinity : key)
+  }
+  return to
 }
 
-/** Of the places of a list: what shares a rank with a border, and what lies between them. */
-interface Cut {
-  readonly belowCount: number
-  readonly atStart: Uint32Array
-  readonly between: Uint32Array
-  /** Empty if both borders have the same rank. */
-  readonly atEnd: Uint32Array
+function keyOfNumber(value: number): SortKey {
+  return value === -Infinity ? null : value
 }
 
-/** Works on places of a list of keys, which does not change meanwhile. */
-abstract class Sorter {
-  protected readonly slices: Slices
+function readTexts<T>(
+  items: readonly T[],
+  keyOf: (item: T) => SortKey,
+  from: number,
+  to: number,
+  into: SortKey[],
+): void {
+  for (let place = from; place < to; place++) {
+    const key = keyOf(items[place]!)
+    into[place] = Number.isNaN(key) ? null : key
+  }
+}
 
-  constructor(slices: Slices) {
-    this.slices = slices
+/** In rising order: for a falling one they are negative. What has no key is infinite. */
+class NumberKeys implements Keys {
+  readonly #values: Float64Array
+
+  constructor(values: Float64Array) {
+    this.#values = values
   }
 
-  abstract part(start: number, end: number): Promise<Uint32Array>
-
-  /** Places with equal keys stay in their order. */
-  protected abstract compare(a: number, b: number): number
-
-  /** All of them, in runs that are merged. */
-  protected async sorted(places: Uint32Array): Promise<Uint32Array> {
-    let runs: Uint32Array[] = []
-    for (let start = 0; start < places.length; start += RUN_LENGTH) {
-      if (this.slices.isTimeOver()) await this.slices.next()
-      const run = places.subarray(start, start + RUN_LENGTH)
-      runs.push(run.toSorted((a, b) => this.compare(a, b)))
-    }
-    while (runs.length > 1) {
-      const merged: Uint32Array[] = []
-      for (let i = 0; i < runs.length; i += 2)
-        merged.push(await this.#merge(runs[i]!, runs[i + 1] ?? new Uint32Array()))
-      runs = merged
-    }
-    return runs[0] ?? new Uint32Array()
+  get length(): number {
+    return this.#values.length
   }
 
-  async #merge(left: Uint32Array, right: Uint32Array): Promise<Uint32Array> {
-    const merged = new Uint32Array(left.length + right.length)
-    let l = 0
-    let r = 0
-    for (let i = 0; i < merged.length; i++) {
-      const isLeft =
-        r === right.length || (l < left.length && this.compare(left[l]!, right[r]!) <= 0)
-      merged[i] = isLeft ? left[l++]! : right[r++]!
-      if (i % RUN_LENGTH === 0 && this.slices.isTimeOver()) await this.slices.next()
-    }
-    return merged
+  compare(a: number, b: number): number {
+    const x = this.#values[a]!
+    const y = this.#values[b]!
+    return x < y ? -1 : x > y ? 1 : a - b
   }
 
-  /** `ranks` are those of the `places`. */
-  protected async cut(
-    places: Uint32Array,
-    ranks: Float64Array,
-    start: number,
-    end: number,
-  ): Promise<Cut> {
-    const values = ranks.slice()
-    const a = await rankAt(values, start, 0, this.slices)
-    const b = await rankAt(values, end - 1, start, this.slices)
+  cut(from: number, to: number, low: number, high: number, inside: number[]): number {
+    const values = this.#values
+    const lowest = values[low] ?? -Infinity
+    const highest = values[high] ?? Infinity
     let belowCount = 0
-    const atStart: number[] = []
-    const between: number[] = []
-    const atEnd: number[] = []
-    for (let i = 0; i < ranks.length; i++) {
-      const rank = ranks[i]!
-      if (rank < a) belowCount++
-      else if (rank === a) atStart.push(places[i]!)
-      else if (rank < b) between.push(places[i]!)
-      else if (rank === b) atEnd.push(places[i]!)
-      if (i % RUN_LENGTH === 0 && this.slices.isTimeOver()) await this.slices.next()
+    for (let place = from; place < to; place++) {
+      const value = values[place]!
+      if (value < lowest || (value === lowest && place < low)) belowCount++
+      else if (value < highest || (value === highest && place <= high)) inside.push(place)
     }
-    return {
-      belowCount,
-      atStart: Uint32Array.from(atStart),
-      between: Uint32Array.from(between),
-      atEnd: Uint32Array.from(atEnd),
-    }
+    return belowCount
+  }
+
+  pick(places: readonly number[]): Keys {
+    return new NumberKeys(Float64Array.from(places, (place) => this.#values[place]!))
   }
 }
 
-/** What has no key is -∞. */
-class NumberSorter extends Sorter {
-  readonly #ranks: Float64Array
-
-  constructor(numbers: Float64Array, sign: 1 | -1, slices: Slices) {
-    super(slices)
-    this.#ranks = sign === 1 ? numbers : numbers.map((value) => -value)
-  }
-
-  async part(start: number, end: number): Promise<Uint32Array> {
-    const ranks = this.#ranks
-    const cut = await this.cut(placesTo(ranks.length), ranks, start, end)
-    const { belowCount, atStart, between, atEnd } = cut
-    const endCount = end - belowCount - atStart.length - between.length
-    return joined(
-      atStart.subarray(start - belowCount, end - belowCount),
-      await this.sorted(between),
-      atEnd.subarray(0, Math.max(0, endCount)),
-    )
-  }
-
-  protected compare(a: number, b: number): number {
-    return this.#ranks[a]! - this.#ranks[b]! || a - b
-  }
-}
-
-class KeySorter extends Sorter {
+class TextKeys implements Keys {
   readonly #keys: readonly SortKey[]
   readonly #sign: 1 | -1
 
-  constructor(keys: readonly SortKey[], sign: 1 | -1, slices: Slices) {
-    super(slices)
+  constructor(keys: readonly SortKey[], sign: 1 | -1) {
     this.#keys = keys
     this.#sign = sign
   }
 
-  async part(start: number, end: number): Promise<Uint32Array> {
-    const places = placesTo(this.#keys.length)
-    // Numbers and texts in one column: nothing that is worth a way of its own.
-    if (this.#keys.some((key) => typeof key === "number"))
-      return (await this.sorted(places)).subarray(start, end)
-    return this.#partOf(places, 0, start, end)
+  get length(): number {
+    return this.#keys.length
   }
 
-  protected compare(a: number, b: number): number {
+  compare(a: number, b: number): number {
     return this.#sign * compareKeys(this.#keys[a]!, this.#keys[b]!) || a - b
   }
 
-  /** `places` are in the order of the list. Their keys have the first `known` characters in common. */
-  async #partOf(
-    places: Uint32Array,
-    known: number,
-    start: number,
-    end: number,
-  ): Promise<Uint32Array> {
-    if (start >= end) return new Uint32Array()
-    if (places.length <= SORTED_MAX) return (await this.sorted(places)).subarray(start, end)
-    if (end <= FIRST_MAX) return (await this.#first(places, end)).subarray(start)
-    const common = await this.#commonLength(places, known)
-    const ranks = await this.#ranks(places, common)
-    const { belowCount, atStart, between, atEnd } = await this.cut(places, ranks, start, end)
-    // Nothing is left to tell them apart.
-    if (atStart.length === places.length) return atStart.subarray(start, end)
-    const deeper = common + RANKED_LENGTH
-    const startEnd = Math.min(end - belowCount, atStart.length)
-    const endCount = end - belowCount - atStart.length - between.length
-    return joined(
-      await this.#partOf(atStart, deeper, start - belowCount, startEnd),
-      await this.sorted(between),
-      await this.#partOf(atEnd, deeper, 0, endCount),
+  cut(from: number, to: number, low: number, high: number, inside: number[]): number {
+    const { length } = this
+    let belowCount = 0
+    for (let place = from; place < to; place++)
+      if (low >= 0 && this.compare(place, low) < 0) belowCount++
+      else if (high === length || this.compare(place, high) <= 0) inside.push(place)
+    return belowCount
+  }
+
+  pick(places: readonly number[]): Keys {
+    return new TextKeys(
+      places.map((place) => this.#keys[place]!),
+      this.#sign,
     )
   }
+}
 
-  /** The first `count` in their order: most others are told by one comparison with the last of those found. */
-  async #first(places: Uint32Array, count: number): Promise<Uint32Array> {
-    let found: number[] = []
-    let last = -1
-    for (let i = 0; i < places.length; i++) {
-      const place = places[i]!
-      if (last < 0 || this.compare(place, last) < 0) found.push(place)
-      if (found.length === SORTED_MAX) {
-        found = found.toSorted((a, b) => this.compare(a, b)).slice(0, count)
-        last = found[count - 1]!
-      }
-      if (i % RUN_LENGTH === 0 && this.slices.isTimeOver()) await this.slices.next()
-    }
-    return Uint32Array.from(found.toSorted((a, b) => this.compare(a, b)).slice(0, count))
-  }
-
-  async #ranks(places: Uint32Array, common: number): Promise<Float64Array> {
-    const ranks = new Float64Array(places.length)
-    for (let i = 0; i < places.length; i++) {
-      const key = this.#keys[places[i]!]
-      ranks[i] = this.#sign * (typeof key === "string" ? rankOfText(key, common) : -1)
-      if (i % RUN_LENGTH === 0 && this.slices.isTimeOver()) await this.slices.next()
-    }
-    return ranks
-  }
-
-  async #commonLength(places: Uint32Array, known: number): Promise<number> {
-    let common: string | null = null
-    for (let i = 0; i < places.length; i++) {
-      const key = this.#keys[places[i]!]
-      if (typeof key === "string")
-        if (common === null) common = key
-        else if (!key.startsWith(common)) common = commonStart(common, key, known)
-      if (i % RUN_LENGTH === 0 && this.slices.isTimeOver()) await this.slices.next()
-    }
-    return common === null ? 0 : common.length
+/** The places of what would stand from `start` to before `end` if all were sorted. */
+async function partOf(keys: Keys, start: number, end: number, slices: Slices): Promise<number[]> {
+  const { length } = keys
+  if (length <= SORTED_MAX) return placesTo(length).toSorted(byKey(keys)).slice(start, end)
+  const sample = sampleOf(keys)
+  for (let deviations = DEVIATIONS; ; deviations *= 4) {
+    const low = sample[estimated(start, length) - spread(start, length, deviations)] ?? -1
+    const high = sample[estimated(end, length) + spread(end, length, deviations)] ?? length
+    const inside: number[] = []
+    let belowCount = 0
+    await slices.each(length, (from, to) => {
+      belowCount += keys.cut(from, to, low, high, inside)
+    })
+    if (start < belowCount || end > belowCount + inside.length) continue
+    if (2 * inside.length > length)
+      return (await sorted(keys, inside, slices)).slice(start - belowCount, end - belowCount)
+    const found = await partOf(keys.pick(inside), start - belowCount, end - belowCount, slices)
+    return found.map((index) => inside[index]!)
   }
 }
 
-function placesTo(count: number): Uint32Array {
-  const places = new Uint32Array(count)
-  for (let i = 0; i < count; i++) places[i] = i
-  return places
+function placesTo(count: number): number[] {
+  return Array.from({ length: count }, (_, place) => place)
 }
 
-function joined(...parts: readonly Uint32Array[]): Uint32Array {
-  const whole = new Uint32Array(parts.reduce((size, part) => size + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
+function byKey(keys: Keys): (a: number, b: number) => number {
+  return (a, b) => keys.compare(a, b)
 }
 
-/** As many code units, each one of 65,537 with the end of the text, fit into the 53 bits of a rank. */
-const RANKED_LENGTH = 3
-const UNITS = 0x1_00_01
+/** By steps of the golden ratio, which no regular pattern of the list falls in with. */
+const GOLDEN_RATIO = (Math.sqrt(5) - 1) / 2
 
-function rankOfText(text: string, from: number): number {
-  let rank = 0
-  for (let i = from; i < from + RANKED_LENGTH; i++)
-    rank = rank * UNITS + (i < text.length ? text.charCodeAt(i) + 1 : 0)
-  return rank
-}
-
-/** The first `known` characters are equal. */
-function commonStart(a: string, b: string, known: number): string {
-  let length = Math.min(known, b.length)
-  while (length < a.length && a.charCodeAt(length) === b.charCodeAt(length)) length++
-  return a.slice(0, length)
-}
-
-/** Work beyond so many times the length: the pivots were bad, by chance or by intention. */
-const WORK_MAX = 12
-
-/**
- * The value that would stand at `place` if the values were sorted. What stands before `from` is not greater
- * than the rest; afterwards the same holds of `place`.
- */
-async function rankAt(
-  values: Float64Array,
-  place: number,
-  from: number,
-  slices: Slices,
-): Promise<number> {
-  let left = from
-  let right = values.length - 1
-  let work = 0
-  while (left < right) {
-    if (slices.isTimeOver()) await slices.next()
-    work += right - left
-    if (work > WORK_MAX * values.length) {
-      values.set(values.subarray(left, right + 1).toSorted(), left)
-      break
-    }
-    const [i, j] = partition(values, left, right)
-    if (place <= j) right = j
-    else if (place >= i) left = i
-    else break
-  }
-  return values[place]!
-}
-
-/** Up to `j` nothing is greater than the pivot, from `i` nothing less, between them all are equal to it. */
-function partition(values: Float64Array, left: number, right: number): [i: number, j: number] {
-  const pivot = middleOf(values, left, right)
-  let i = left
-  let j = right
-  while (i <= j) {
-    while (values[i]! < pivot) i++
-    while (values[j]! > pivot) j--
-    if (i > j) break
-    const value = values[i]!
-    values[i] = values[j]!
-    values[j] = value
-    i++
-    j--
-  }
-  return [i, j]
-}
-
-const SAMPLES = 9
-
-/** The median of a few of them. */
-function middleOf(values: Float64Array, left: number, right: number): number {
-  const step = (right - left) / (SAMPLES - 1)
-  const samples = Float64Array.from(
-    { length: SAMPLES },
-    (_, i) => values[left + Math.floor(i * step)]!,
+/** Places from everywhere, in the order of their keys. */
+function sampleOf(keys: Keys): number[] {
+  const places = Array.from({ length: SAMPLE_SIZE }, (_, i) =>
+    Math.floor(((i * GOLDEN_RATIO) % 1) * keys.length),
   )
-  return samples.toSorted()[SAMPLES >> 1]!
+  return places.toSorted(byKey(keys))
+}
+
+/** Where in the sample, about, what stands at `place` of all. */
+function estimated(place: number, length: number): number {
+  return Math.floor((place / length) * SAMPLE_SIZE)
+}
+
+function spread(place: number, length: number, deviations: number): number {
+  const share = place / length
+  return 2 + Math.ceil(deviations * Math.sqrt(SAMPLE_SIZE * share * (1 - share)))
+}
+
+/** In runs that are merged. */
+async function sorted(keys: Keys, places: readonly number[], slices: Slices): Promise<number[]> {
+  let runs: number[][] = []
+  for (let start = 0; start < places.length; start += SORTED_MAX) {
+    if (slices.isTimeOver()) await slices.next()
+    runs.push(places.slice(start, start + SORTED_MAX).toSorted(byKey(keys)))
+  }
+  while (runs.length > 1) {
+    const merged: number[][] = []
+    for (let i = 0; i < runs.length; i += 2)
+      merged.push(await merge(keys, runs[i]!, runs[i + 1] ?? [], slices))
+    runs = merged
+  }
+  return runs[0] ?? []
+}
+
+async function merge(
+  keys: Keys,
+  left: readonly number[],
+  right: readonly number[],
+  slices: Slices,
+): Promise<number[]> {
+  const merged: number[] = []
+  let l = 0
+  let r = 0
+  await slices.each(left.length + right.length, (from, to) => {
+    for (let i = from; i < to; i++) {
+      const isLeft =
+        r === right.length || (l < left.length && keys.compare(left[l]!, right[r]!) < 0)
+      merged.push(isLeft ? left[l++]! : right[r++]!)
+    }
+  })
+  return merged
 }

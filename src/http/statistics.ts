@@ -7,7 +7,7 @@ import type { Vhost } from "../broker/vhost.ts"
 import type { Clock, TimerHandle } from "../util/clock.ts"
 import { levelsOf, RATES_ONLY } from "./samples.ts"
 import type { Shown } from "./samples.ts"
-import { SeriesTable } from "./series.ts"
+import { SampleRounds, SeriesTable } from "./series.ts"
 import type { Metric, Metrics } from "./series.ts"
 import { Slices } from "./slices.ts"
 
@@ -183,7 +183,14 @@ export interface MessageTotals {
 export class Statistics {
   readonly #broker: Broker
   readonly #clock: Clock
-  readonly #series: SeriesTable
+  readonly #rounds: SampleRounds
+  readonly #queues: SeriesTable<MessageQueue>
+  readonly #exchanges: SeriesTable<Exchange>
+  readonly #counters: SeriesTable<ChannelCounters>
+  readonly #octets: SeriesTable<OctetCounters>
+  readonly #lengths: SeriesTable<Lengths>
+  readonly #churns: SeriesTable<Churn>
+  readonly #nodes: SeriesTable<NodeGauges>
   readonly #node: NodeGauges
   #isWalking = false
   #timer: TimerHandle | null = null
@@ -200,7 +207,14 @@ export class Statistics {
     this.#broker = broker
     this.#clock = clock
     this.#node = node
-    this.#series = new SeriesTable(clock)
+    this.#rounds = new SampleRounds(clock)
+    this.#queues = new SeriesTable(this.#rounds, QUEUE_SERIES)
+    this.#exchanges = new SeriesTable(this.#rounds, EXCHANGE_SERIES)
+    this.#counters = new SeriesTable(this.#rounds, CHANNEL_SERIES)
+    this.#octets = new SeriesTable(this.#rounds, CONNECTION_SERIES)
+    this.#lengths = new SeriesTable(this.#rounds, LENGTHS_SERIES)
+    this.#churns = new SeriesTable(this.#rounds, CHURN_SERIES)
+    this.#nodes = new SeriesTable(this.#rounds, NODE_SERIES)
     this.#churn = { broker, declaredCount: 0, createdCount: 0, deletedCount: 0 }
   }
 
@@ -222,7 +236,7 @@ export class Statistics {
     if (this.#isWalking) return
     this.#isWalking = true
     this.#clock.refresh()
-    this.#series.begin()
+    this.#rounds.begin()
     const slices = new Slices(this.#clock)
     const byVhost = new Map<string, Sums>()
     await this.#walkConnections(byVhost, slices)
@@ -231,8 +245,21 @@ export class Statistics {
     for (const vhost of this.#broker.vhosts.values())
       await this.#walkVhost(vhost, sumsOf(byVhost, vhost.name), slices)
     this.#noteTotals(byVhost, openChannels)
-    await this.#series.end(() => (slices.isOver() ? slices.next() : null))
+    for (const table of this.#tables())
+      await table.end(() => (slices.isOver() ? slices.next() : null))
     this.#isWalking = false
+  }
+
+  #tables(): readonly Pick<SeriesTable<object>, "end" | "clear">[] {
+    return [
+      this.#queues,
+      this.#exchanges,
+      this.#counters,
+      this.#octets,
+      this.#lengths,
+      this.#churns,
+      this.#nodes,
+    ]
   }
 
   async #walkConnections(byVhost: Map<string, Sums>, slices: Slices): Promise<void> {
@@ -241,11 +268,11 @@ export class Statistics {
       if (slices.isTimeOver()) await slices.next()
       const { vhostName: name, receivedBytes, sentBytes } = inspected
       open.add(inspected)
-      this.#series.note(inspected, inspected, CONNECTION_SERIES)
+      this.#octets.note(inspected)
       this.#octetsSeen.set(inspected, { name, receivedBytes, sentBytes })
       const sums = sumsOf(byVhost, name)
       for (const { counters } of inspected.describeChannels()) {
-        this.#series.note(counters, counters, CHANNEL_SERIES)
+        this.#counters.note(counters)
         sums.counters.add(counters)
       }
     }
@@ -264,13 +291,13 @@ export class Statistics {
     if (closed !== null) sums.counters.add(closed)
     for (const exchange of vhost.exchanges.values()) {
       if (slices.isOver()) await slices.next()
-      this.#series.note(exchange, exchange, EXCHANGE_SERIES)
+      this.#exchanges.note(exchange)
     }
     for (const queue of vhost.queues.values()) {
       if (slices.isOver()) await slices.next()
       sums.lengths.readyCount += queue.readyCount
       sums.lengths.unackedCount += queue.unackedCount
-      this.#series.note(queue, queue, QUEUE_SERIES)
+      this.#queues.note(queue)
     }
   }
 
@@ -291,14 +318,14 @@ export class Statistics {
     for (const name of this.#byVhost.keys())
       if (!this.#broker.vhosts.has(name)) this.#byVhost.delete(name)
     this.#noteSums(this.#all, true)
-    this.#series.note(this.#churn, this.#churn, CHURN_SERIES, true)
-    this.#series.note(this.#node, this.#node, NODE_SERIES, true)
+    this.#churns.note(this.#churn, true)
+    this.#nodes.note(this.#node, true)
   }
 
   #noteSums({ counters, lengths, octets }: Sums, isOne: boolean): void {
-    this.#series.note(counters, counters, CHANNEL_SERIES, isOne)
-    this.#series.note(lengths, lengths, LENGTHS_SERIES, isOne)
-    this.#series.note(octets, octets, CONNECTION_SERIES, isOne)
+    this.#counters.note(counters, isOne)
+    this.#lengths.note(lengths, isOne)
+    this.#octets.note(octets, isOne)
   }
 
   /** It is about to be deleted: what was counted there stays in the totals. */
@@ -315,36 +342,37 @@ export class Statistics {
 
   /** Forgets rates and samples. Totals are the broker's, and stay. */
   reset(): void {
-    this.#series.clear()
+    for (const table of this.#tables()) table.clear()
   }
 
   // ---- for the API
 
-  rate(subject: object, index: number): number {
-    return this.#series.rate(subject, index)
+  /** Of one of the QUEUE_METRICS, or of the LENGTH_METRICS behind them. */
+  rate(queue: MessageQueue, index: number): number {
+    return this.#queues.rate(queue, index)
   }
 
   queue(queue: MessageQueue, shown?: Shown): Record<string, unknown> {
-    return this.#series.describe(queue, queue, QUEUE_METRICS, 0, "msg_rates", shown)
+    return this.#queues.describe(queue, queue, QUEUE_METRICS, 0, "msg_rates", shown)
   }
 
   /** Messages ready and unacknowledged, and how fast they become more. */
   queueLengths(queue: MessageQueue, shown: Shown = RATES_ONLY): Record<string, unknown> {
     const first = QUEUE_METRICS.length
     const withoutLog = { log: false, windows: shown.windows }
-    return this.#series.describe(queue, queue, LENGTH_METRICS, first, "lengths", withoutLog)
+    return this.#queues.describe(queue, queue, LENGTH_METRICS, first, "lengths", withoutLog)
   }
 
   exchange(exchange: Exchange, shown?: Shown): Record<string, unknown> {
-    return this.#series.describe(exchange, exchange, EXCHANGE_METRICS, 0, "msg_rates", shown)
+    return this.#exchanges.describe(exchange, exchange, EXCHANGE_METRICS, 0, "msg_rates", shown)
   }
 
   channel(counters: ChannelCounters, shown?: Shown): Record<string, unknown> {
-    return this.#series.describe(counters, counters, CHANNEL_METRICS, 0, "msg_rates", shown)
+    return this.#counters.describe(counters, counters, CHANNEL_METRICS, 0, "msg_rates", shown)
   }
 
   connection(connection: InspectedConnection, shown?: Shown): Record<string, unknown> {
-    return this.#series.describe(connection, connection, CONNECTION_METRICS, 0, "data_rates", shown)
+    return this.#octets.describe(connection, connection, CONNECTION_METRICS, 0, "data_rates", shown)
   }
 
   /** Counted now: of some vhosts, or of all. Only all, or a single one, have rates and samples. */
@@ -354,7 +382,7 @@ export class Statistics {
   ): Promise<Record<string, unknown>> {
     const sum = await this.countersOf(vhostNames)
     const { counters } = this.#known(vhostNames)
-    return this.#series.describe(counters, sum, CHANNEL_METRICS, 0, "msg_rates", shown)
+    return this.#counters.describe(counters, sum, CHANNEL_METRICS, 0, "msg_rates", shown)
   }
 
   /** What has been `counted` now, with rates and samples. */
@@ -366,25 +394,25 @@ export class Statistics {
     const { lengths } = this.#known(vhostNames)
     const now = { readyCount: counted.ready, unackedCount: counted.unacked }
     const shown = { log: false, windows }
-    return this.#series.describe(lengths, now, LENGTH_METRICS, 0, "lengths", shown)
+    return this.#lengths.describe(lengths, now, LENGTH_METRICS, 0, "lengths", shown)
   }
 
   /** As of the last walk. */
   octets(vhostNames: readonly string[] | null, shown?: Shown): Record<string, unknown> {
     const { octets } = this.#known(vhostNames)
-    return this.#series.describe(octets, octets, CONNECTION_METRICS, 0, "data_rates", shown)
+    return this.#octets.describe(octets, octets, CONNECTION_METRICS, 0, "data_rates", shown)
   }
 
   churn(shown?: Shown): Record<string, unknown> {
-    return this.#series.describe(this.#churn, this.#churn, CHURN_METRICS, 0, "msg_rates", shown)
+    return this.#churns.describe(this.#churn, this.#churn, CHURN_METRICS, 0, "msg_rates", shown)
   }
 
   node(shown?: Shown): Record<string, unknown> {
     const node = this.#node
     const first = NODE_COUNTERS.length
     return {
-      ...this.#series.describe(node, node, NODE_COUNTERS, 0, "node_stats", shown),
-      ...this.#series.describe(node, node, NODE_LEVELS, first, "node_stats", shown),
+      ...this.#nodes.describe(node, node, NODE_COUNTERS, 0, "node_stats", shown),
+      ...this.#nodes.describe(node, node, NODE_LEVELS, first, "node_stats", shown),
     }
   }
 
@@ -415,7 +443,7 @@ export class Statistics {
 
   /** Messages of all vhosts in the last ten minutes, oldest first. */
   messageLogs(): Readonly<Record<"messages" | "ready" | "unacked", number[]>> {
-    const [ring] = this.#series.ringsOf(this.#all.lengths)
+    const [ring] = this.#lengths.ringsOf(this.#all.lengths)
     const log = (index: number): number[] => (ring === undefined ? [] : levelsOf(ring, index))
     return { messages: log(0), ready: log(1), unacked: log(2) }
   }

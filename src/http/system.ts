@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os"
+import { getHeapCodeStatistics } from "node:v8"
 import { Type } from "./schema.ts"
 import type { Static } from "./schema.ts"
 import { PasswordHash } from "../auth/password-hash.ts"
@@ -95,6 +96,9 @@ async function overview(
     product_name: "Sluice",
     product_version: node.version,
     rabbitmq_version: COMPATIBLE_VERSION,
+    // There is none; clients take it for granted that the field is there.
+    erlang_version: "",
+    erlang_full_version: "",
     sluice_version: node.version,
     cluster_name: clusterName(api),
     node: node.name,
@@ -135,6 +139,15 @@ function uptimeMs(api: Api): number {
   return Math.max(0, clock.nowMs - api.node.startedAtMs)
 }
 
+/** By its host alone: tools for RabbitMQ take it for granted that the part before it is `rabbit`. */
+export function checkNode({ node }: Api, name: string): void {
+  if (hostOf(name) !== hostOf(node.name)) throw notFound()
+}
+
+function hostOf(name: string): string {
+  return name.slice(name.indexOf("@") + 1)
+}
+
 export function clusterName(api: Api): string {
   const value = api.broker.globalParameters.get(GLOBAL_COMPONENT, "cluster_name")?.value
   return typeof value === "string" ? value : api.broker.clusterName
@@ -155,8 +168,10 @@ const NODE = Type.Object({
   disk_free_alarm: FLAG,
   db_dir: OPTIONAL_TEXT,
   proc_used: COUNT,
+  proc_total: COUNT,
   run_queue: COUNT,
   sockets_used: COUNT,
+  sockets_total: COUNT,
   partitions: Type.Array(TEXT),
   fd_used: COUNT,
   fd_total: COUNT,
@@ -187,6 +202,8 @@ const NODE = Type.Object({
 
 async function describeNode(api: Api, shown: Shown): Promise<Record<string, unknown>> {
   const { broker, node } = api
+  const figures = await api.metrics.nodeFigures.read()
+  const connectionsMax = node.maxConnections === 0 ? figures["fd_total"] : node.maxConnections
   return {
     name: node.name,
     type: "disc",
@@ -200,9 +217,12 @@ async function describeNode(api: Api, shown: Shown): Promise<Record<string, unkn
     disk_free_limit: node.freeDiskMinBytes,
     disk_free_alarm: broker.alarms.has("disk"),
     db_dir: node.dataDirectory,
-    proc_used: broker.connections.size,
+    // One for each connection, as in RabbitMQ, and the broker's own.
+    proc_used: broker.connections.size + 1,
+    proc_total: connectionsMax,
     run_queue: 0,
     sockets_used: broker.connections.size,
+    sockets_total: connectionsMax,
     rates_mode: "basic",
     partitions: [],
     being_drained: false,
@@ -214,7 +234,11 @@ async function describeNode(api: Api, shown: Shown): Promise<Record<string, unkn
       description: "",
       enabled: true,
     })),
-    applications: [{ name: "sluice", description: "Sluice", version: node.version }],
+    // The second is how tools find out what the API is compatible with.
+    applications: [
+      { name: "sluice", description: "Sluice", version: node.version },
+      { name: "rabbit", description: "RabbitMQ", version: COMPATIBLE_VERSION },
+    ],
     contexts: [],
     certificates: node.certificates().map(({ protocol, host, subject, notAfterMs }) => ({
       protocol,
@@ -222,9 +246,47 @@ async function describeNode(api: Api, shown: Shown): Promise<Record<string, unkn
       subject,
       not_after: notAfterMs,
     })),
-    ...(await api.metrics.nodeFigures.read()),
+    ...figures,
     ...api.statistics.node(shown),
     ...api.statistics.churn(RATES_ONLY),
+  }
+}
+
+/** Kinds of processes and tables that RabbitMQ counts apart, and that are in one heap here. */
+const NOT_APART = [
+  "connection_readers",
+  "connection_writers",
+  "connection_channels",
+  "connection_other",
+  "queue_procs",
+  "quorum_queue_procs",
+  "stream_queue_procs",
+  "plugins",
+  "metadata_store",
+  "metrics",
+  "mgmt_db",
+  "mnesia",
+  "quorum_ets",
+  "metadata_store_ets",
+  "other_ets",
+  "msg_index",
+  "atom",
+  "reserved_unallocated",
+] as const
+
+/** RabbitMQ's names; together they are what the process has. */
+function memoryParts(): Record<string, number> {
+  const { rss, heapUsed, heapTotal, external } = process.memoryUsage()
+  const { code_and_metadata_size: machineCode, bytecode_and_metadata_size: byteCode } =
+    getHeapCodeStatistics()
+  const code = machineCode + byteCode
+  return {
+    ...Object.fromEntries(NOT_APART.map((name) => [name, 0])),
+    binary: external,
+    code,
+    other_proc: Math.max(0, heapUsed - code),
+    allocated_unused: heapTotal - heapUsed,
+    other_system: Math.max(0, rss - heapTotal - external),
   }
 }
 
@@ -289,7 +351,7 @@ export const SYSTEM_ROUTES: readonly Route[] = [
     query: OVERVIEW_QUERY,
     responses: { 200: { doc: "The node", schema: NODE } },
     async handle(api, { params, query }) {
-      if (params.node !== api.node.name) throw notFound()
+      checkNode(api, params.node)
       const node = await describeNode(api, shownBy(query, true))
       return ok(pickColumns(node, parseColumns(query.columns)))
     },
@@ -302,18 +364,35 @@ export const SYSTEM_ROUTES: readonly Route[] = [
     access: "monitoring",
     responses: { 200: { doc: "Bytes", schema: Type.Object({ memory: TABLE }) } },
     handle(api, { params }) {
-      if (params.node !== api.node.name) throw notFound()
+      checkNode(api, params.node)
       const { rss, heapUsed, heapTotal, external, arrayBuffers } = process.memoryUsage()
+      const allocated = heapTotal + external
       return ok({
         memory: {
+          ...memoryParts(),
           heap_used: heapUsed,
           heap_total: heapTotal,
           external,
           array_buffers: arrayBuffers,
-          total: { rss, allocated: heapTotal + external, erlang: 0 },
+          total: { rss, allocated, erlang: allocated },
           strategy: "rss",
         },
       })
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/api/nodes/:node/memory/relative",
+    group: "Broker",
+    summary: "What memory is used for, in per cent",
+    access: "monitoring",
+    responses: { 200: { doc: "Per cent of the whole", schema: Type.Object({ memory: TABLE }) } },
+    handle(api, { params }) {
+      checkNode(api, params.node)
+      const parts = Object.entries(memoryParts())
+      const whole = parts.reduce((sum, [, size]) => sum + size, 0)
+      const shares = parts.map(([name, size]) => [name, Math.round((100 * size) / whole)] as const)
+      return ok({ memory: { ...Object.fromEntries(shares), total: 100 } })
     },
   }),
   route({

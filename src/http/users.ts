@@ -1,5 +1,6 @@
 import { Type } from "./schema.ts"
 import type { Static } from "./schema.ts"
+import { DEFAULT_ALGORITHM_NAME } from "../auth/password-hash.ts"
 import { parseTags } from "../auth/users-file.ts"
 import type {
   PermissionDescription,
@@ -20,7 +21,7 @@ import type { Route } from "./route.ts"
 const USER = Type.Object({
   name: TEXT,
   password_hash: TEXT,
-  hashing_algorithm: OPTIONAL_TEXT,
+  hashing_algorithm: TEXT,
   tags: Type.Array(TEXT),
   limits: Type.Record(Type.String(), COUNT),
 })
@@ -45,11 +46,13 @@ export function describeUser(user: UserDescription): Record<string, unknown> {
   return {
     name: user.name,
     password_hash: user.passwordHash,
-    hashing_algorithm: user.hashingAlgorithm,
+    hashing_algorithm: user.hashingAlgorithm ?? DEFAULT_ALGORITHM_NAME,
     tags: user.tags,
     limits: user.limits,
   }
 }
+
+const PUT_PERMISSION = Type.Object({ configure: TEXT, write: TEXT, read: TEXT })
 
 const PUT_USER = Type.Object({
   password: Type.Optional(TEXT),
@@ -58,13 +61,23 @@ const PUT_USER = Type.Object({
   tags: Type.Optional(
     Type.Union([Type.Array(TEXT), TEXT], { description: "An array, or separated by commas" }),
   ),
+  administrator: Type.Optional(
+    Type.Boolean({ description: "RabbitMQ's old way to give the tag administrator" }),
+  ),
+  permissions: Type.Optional(
+    Type.Record(Type.String(), PUT_PERMISSION, { description: "By vhost: set in the same step" }),
+  ),
 })
 
-/** An existing user keeps what is not given; a new one must be given a password or a hash. */
+/** An existing user keeps what is not given; of a new one a password, a hash or tags must be given. */
 async function putUser(api: Api, name: string, body: Static<typeof PUT_USER>): Promise<boolean> {
   const isKnown = api.broker.users.get(name) !== null
-  const { password, password_hash: hash, hashing_algorithm: algorithm, tags } = body
-  if (!isKnown && password === undefined && hash === undefined)
+  const { password, password_hash: hash, hashing_algorithm: algorithm } = body
+  const tags = body.tags ?? legacyTags(body.administrator)
+  const permissions = Object.entries(body.permissions ?? {})
+  for (const [vhost] of permissions)
+    if (!api.broker.vhosts.has(vhost)) throw badRequest(`there is no vhost '${vhost}'`)
+  if (!isKnown && password === undefined && hash === undefined && tags === undefined)
     throw badRequest("Field 'password_hash' or 'password' is required when creating new user")
   const request: { -readonly [K in keyof UserRequest]: UserRequest[K] } = {}
   if (hash !== undefined) request.passwordHash = hash ?? ""
@@ -72,10 +85,23 @@ async function putUser(api: Api, name: string, body: Static<typeof PUT_USER>): P
   else if (password !== undefined) request.password = password
   if (typeof algorithm === "string" && algorithm !== "") request.hashingAlgorithm = algorithm
   if (tags !== undefined) request.tags = parseTags(tags)
-  return api.administration.putUser(name, request)
+  const isNew = await api.administration.putUser(name, request)
+  for (const [vhost, { configure, write, read }] of permissions)
+    await api.administration.setPermissions(name, vhost, { configure, write, read })
+  return isNew
 }
 
-const PUT_PERMISSION = Type.Object({ configure: TEXT, write: TEXT, read: TEXT })
+function legacyTags(isAdministrator: boolean | undefined): readonly string[] | undefined {
+  if (isAdministrator === undefined) return undefined
+  return isAdministrator ? ["administrator"] : []
+}
+
+/** RabbitMQ answers 400, not 404, to permissions for a user or on a vhost that is not there. */
+function checkEnds(api: Api, { user, vhost }: Readonly<Record<"user" | "vhost", string>>): void {
+  const { users, vhosts } = api.broker
+  if (users.get(user) === null || !vhosts.has(vhost)) throw badRequest("vhost_or_user_not_found")
+}
+
 const PUT_TOPIC_PERMISSION = Type.Object({ exchange: TEXT, write: TEXT, read: TEXT })
 
 const shown = (permission: PermissionDescription): Record<string, unknown> => ({ ...permission })
@@ -239,8 +265,10 @@ const PERMISSION_ROUTES: readonly Route[] = [
     group: "Permissions",
     summary: "Sets the permissions of a user on a vhost: regular expressions over names",
     body: PUT_PERMISSION,
+    checksVhost: false,
     responses: CREATED_OR_UPDATED,
     async handle(api, { params, body }) {
+      checkEnds(api, params)
       const { configure, write, read } = body
       return created(
         await api.administration.setPermissions(params.user, params.vhost, {
@@ -299,8 +327,10 @@ const PERMISSION_ROUTES: readonly Route[] = [
     group: "Permissions",
     summary: "Limits the keys that a user may use at a topic exchange",
     body: PUT_TOPIC_PERMISSION,
+    checksVhost: false,
     responses: CREATED_OR_UPDATED,
     async handle(api, { params, body }) {
+      checkEnds(api, params)
       const { exchange, write, read } = body
       return created(
         await api.administration.setTopicPermissions(params.user, params.vhost, exchange, {

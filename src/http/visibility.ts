@@ -39,10 +39,11 @@ export function visibleVhosts(broker: Broker, user: User): Vhost[] {
   return [...broker.vhosts.values()].filter((vhost) => seesVhost(user, vhost.name))
 }
 
-/** One that the user cannot see looks as if it were absent. */
+/** Of one that the user cannot see nobody learns whether it exists: it is 401 in either case. */
 export function findVhost(broker: Broker, user: User, name: string): Vhost {
+  if (!seesVhost(user, name)) throw notAuthorised("User not authorised to access virtual host")
   const vhost = broker.vhosts.get(name)
-  if (vhost === undefined || !seesVhost(user, name)) throw notFound()
+  if (vhost === undefined) throw notFound()
   return vhost
 }
 

@@ -64,7 +64,7 @@ httpTest("a login is refused for every reason alike", async (http) => {
 httpTest("unknown paths are 404, wrong methods 405; HEAD and OPTIONS work", async ({ ask }) => {
   const unknown = await ask("GET /api/nothing")
   assert.equal(unknown.status, 404)
-  assert.deepEqual(unknown.body, { error: "not_found", reason: "Object Not Found" })
+  assert.deepEqual(unknown.body, { error: "Object Not Found", reason: "Not Found" })
   const wrong = await ask("PUT /api/overview")
   assert.equal(wrong.status, 405)
   assert.equal(wrong.headers.get("allow"), "GET, HEAD, OPTIONS")

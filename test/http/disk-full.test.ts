@@ -1,5 +1,6 @@
 /** What changes through the API do when the disk refuses to save them: 503, and a text that says what holds now. */
 import assert from "node:assert/strict"
+import { createHash } from "node:crypto"
 import { FaultyDisk } from "../support/faulty-disk.ts"
 import { addUser, httpTest, rows, textOf } from "./support.ts"
 
@@ -54,4 +55,34 @@ httpTest(
     await http.expect(201, "PUT /api/vhosts/v")
   },
   { disk: full },
+)
+
+const partly = new FaultyDisk()
+
+httpTest(
+  "a queue is declared although another one cannot be written",
+  async (http) => {
+    const { expect, client } = http
+    await expect(201, "PUT /api/queues/%2F/bad", { body: { durable: true } })
+    const amqp = await client()
+    await amqp.call("confirm.select", 1)
+    const directory = createHash("sha1").update("bad").digest("hex")
+    partly.failCall("write", 1, "EIO", { path: directory, repeat: true })
+    amqp.publish(1, { routingKey: "bad", properties: { deliveryMode: 2 }, body: Buffer.from("m") })
+    await amqp.expect("basic.nack", 1)
+    for (let i = 0; i < 5; i++) {
+      // It is refused, and tried again all the time.
+      amqp.publish(1, {
+        routingKey: "bad",
+        properties: { deliveryMode: 2 },
+        body: Buffer.from("m"),
+      })
+      await expect(201, `PUT /api/queues/%2F/q${String(i)}`, { body: { durable: true } })
+      await expect(201, `POST /api/bindings/%2F/e/amq.direct/q/q${String(i)}`, {
+        body: { routing_key: "k" },
+      })
+    }
+    partly.heal()
+  },
+  { disk: partly },
 )

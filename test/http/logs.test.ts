@@ -49,6 +49,13 @@ class Tail {
   }
 }
 
+httpTest("the level of the log is told as it is in force, whoever has set it", async (http) => {
+  for (const level of ["debug", "none", "warn"]) {
+    await http.ask("PUT /api/logs/level", { body: { level } })
+    assert.deepEqual((await http.expect(200, "GET /api/logs/level")).body, { level })
+  }
+})
+
 httpTest("the log is tailed as it is written, the latest lines first", async (http) => {
   const { running } = http
   const { log } = running.broker

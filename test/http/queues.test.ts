@@ -30,7 +30,7 @@ httpTest("RabbitMQ's loose types are taken, nonsense is not", async ({ expect })
   assert.equal(refused.body["error"], "bad_request")
   await expect(400, "PUT /api/queues/%2F/q2", { body: { arguments: [1] } })
   await expect(400, "PUT /api/queues/%2F/q2", { body: "{" })
-  await expect(400, "PUT /api/queues/%2F/q2", { body: "[]" })
+  await expect(400, "PUT /api/queues/%2F/q2", { body: "[1]" })
   await expect(415, "PUT /api/queues/%2F/q2", {
     body: "{}",
     headers: { "content-type": "text/xml" },
@@ -40,6 +40,12 @@ httpTest("RabbitMQ's loose types are taken, nonsense is not", async ({ expect })
     headers: { "content-type": "application/json; charset=utf-8" },
   })
   await expect(201, "PUT /api/queues/%2F/q3")
+  // As clients in PHP and those that write out every field send them.
+  const empty = { durable: null, auto_delete: false, arguments: [] }
+  await expect(201, "PUT /api/queues/%2F/q4", { body: empty })
+  await expect(201, "PUT /api/queues/%2F/q5", { body: "[]" })
+  const picked = await expect(200, "GET /api/queues/%2F/q4?columns=name,arguments")
+  assert.deepEqual(picked.body, { name: "q4", arguments: {} })
 })
 
 httpTest("a declaration that differs is refused with RabbitMQ's words", async ({ expect }) => {
@@ -207,7 +213,8 @@ httpTest("what a user may not configure, read or see is refused", async (http) =
   const { expect, running } = http
   await expect(201, "PUT /api/queues/%2F/q", { body: {} })
   const stranger = await addUser(http, "stranger", ["management"])
-  await expect(404, "GET /api/queues/%2F/q", { user: stranger })
+  await expect(401, "GET /api/queues/%2F/q", { user: stranger })
+  await expect(401, "GET /api/queues/nowhere/q", { user: stranger })
   assert.deepEqual(rows(await expect(200, "GET /api/queues", { user: stranger })), [])
   const reader = await addUser(http, "reader", ["management"])
   const { administration } = running

@@ -7,10 +7,13 @@ httpTest("exchanges are declared, shown, listed and deleted", async ({ expect })
   await expect(204, "PUT /api/exchanges/%2F/e", { body: { type: "topic", durable: true } })
   await expect(400, "PUT /api/exchanges/%2F/e", { body: { type: "direct", durable: true } })
   await expect(400, "PUT /api/exchanges/%2F/f", { body: { type: "odd" } })
-  await expect(400, "PUT /api/exchanges/%2F/f", { body: {} })
   await expect(401, "PUT /api/exchanges/%2F/amq.f", { body: { type: "direct" } })
   const { body } = await expect(200, "GET /api/exchanges/%2F/e")
   assert.equal(body["type"], "topic")
+  await expect(201, "PUT /api/exchanges/%2F/plain", { body: {} })
+  const plain = await expect(200, "GET /api/exchanges/%2F/plain?columns=type,durable")
+  assert.deepEqual(plain.body, { type: "direct", durable: false })
+  await expect(204, "DELETE /api/exchanges/%2F/plain")
   const standard = await expect(200, "GET /api/exchanges/%2F/amq.default")
   assert.equal(standard.body["name"], "")
   assert.equal(rows(await expect(200, "GET /api/exchanges")).length, 7)
@@ -34,6 +37,8 @@ httpTest("publishing checks what it is given, and says whether it was routed", a
   assert.deepEqual((await expect(200, path, { body: message })).body, { routed: true })
   for (const wrong of [
     { payload_encoding: "rot13" },
+    { payload_encoding: "base64", payload: "flibble" },
+    { payload_encoding: "base64", payload: "ab!d" },
     { properties: { expiration: "soon" } },
     { properties: { delivery_mode: 300 } },
     { properties: { user_id: "another" } },
@@ -126,7 +131,20 @@ httpTest("users are made, changed and deleted; nobody is shown a password", asyn
   await expect(200, "GET /api/whoami", { user: "u:p" })
   await expect(204, "PUT /api/users/u", { body: { tags: ["administrator"] } })
   await expect(200, "GET /api/users", { user: "u:p" })
-  await expect(400, "PUT /api/users/new", { body: { tags: "" } })
+  await expect(400, "PUT /api/users/new", { body: {} })
+  await expect(201, "PUT /api/users/card", { body: { tags: "management" } })
+  assert.equal((await expect(200, "GET /api/users/card")).body["password_hash"], "")
+  await expect(401, "GET /api/whoami", { user: "card:" })
+  const permissions = { "/": { configure: "^c", write: ".*", read: "" } }
+  await expect(204, "PUT /api/users/card", { body: { administrator: "true", permissions } })
+  assert.deepEqual((await expect(200, "GET /api/users/card")).body["tags"], ["administrator"])
+  assert.deepEqual(rows(await expect(200, "GET /api/users/card/permissions")), [
+    { user: "card", vhost: "/", ...permissions["/"] },
+  ])
+  const nowhere = { nowhere: permissions["/"] }
+  await expect(400, "PUT /api/users/other", { body: { tags: "", permissions: nowhere } })
+  await expect(404, "DELETE /api/users/other")
+  await expect(204, "DELETE /api/users/card")
   await expect(400, "PUT /api/users/new", { body: { password_hash: "!", tags: "" } })
   const hashed = await expect(200, "GET /api/auth/hash_password/secret")
   const hash = hashed.body["ok"]
@@ -158,8 +176,10 @@ httpTest("permissions are set, shown and taken", async (http) => {
   assert.equal(rows(await expect(200, "GET /api/users/u/permissions")).length, 1)
   await expect(400, "PUT /api/permissions/%2F/u", { body: { ...body, read: "(" } })
   await expect(400, "PUT /api/permissions/%2F/u", { body: { read: "" } })
-  await expect(404, "PUT /api/permissions/%2F/nobody", { body })
-  await expect(404, "PUT /api/permissions/nowhere/u", { body })
+  await expect(400, "PUT /api/permissions/%2F/nobody", { body })
+  await expect(400, "PUT /api/permissions/nowhere/u", { body })
+  const missing = await expect(404, "GET /api/users/nobody")
+  assert.deepEqual(missing.body, { error: "Object Not Found", reason: "Not Found" })
   await expect(204, "DELETE /api/permissions/%2F/u")
   await expect(404, "GET /api/permissions/%2F/u")
   const topic = { exchange: "amq.topic", write: "^x", read: ".*" }
@@ -237,7 +257,10 @@ httpTest("parameters, global ones and the name of the cluster", async ({ expect 
   await expect(200, "GET /api/global-parameters/g")
   await expect(204, "PUT /api/cluster-name", { body: { name: "mine" } })
   assert.deepEqual((await expect(200, "GET /api/cluster-name")).body, { name: "mine" })
-  assert.equal(rows(await expect(200, "GET /api/global-parameters")).length, 2)
+  assert.deepEqual(
+    rows(await expect(200, "GET /api/global-parameters")).map(({ name }) => name),
+    ["internal_cluster_id", "g", "cluster_name"],
+  )
   await expect(204, "DELETE /api/global-parameters/g")
   await expect(404, "GET /api/global-parameters/g")
 })
@@ -282,12 +305,18 @@ httpTest("health checks say what is wrong", async ({ expect, running }) => {
     "node-is-quorum-critical",
     "metadata-store/initialized",
     "protocol-listener/amqp",
-    "protocol-listener/mqtt,amqp091",
+    "protocol-listener/amqp0-9-1,amqp091",
+    "quorum-queues-without-elected-leaders/all-vhosts/",
+    "quorum-queues-without-elected-leaders/vhost/%2F/pattern/%5Eother",
+    "reached-target-cluster-size",
     `port-listener/${running.amqpPort}`,
   ])
     await expect(200, `GET /api/health/checks/${name}`)
   await expect(503, "GET /api/health/checks/port-listener/1")
   await expect(503, "GET /api/health/checks/protocol-listener/mqtt")
+  const missing = await expect(503, "GET /api/health/checks/protocol-listener/mqtt,amqp")
+  assert.deepEqual(missing.body["missing"], ["mqtt"])
+  await expect(404, "GET /api/health/checks/quorum-queues-without-elected-leaders/vhost/none/")
   await expect(400, "GET /api/health/checks/port-listener/x")
   await expect(200, "GET /api/aliveness-test/%2F")
   await expect(200, "GET /api/healthchecks/node")

@@ -150,7 +150,10 @@ async function fill(http: HttpTest): Promise<{ connection: string; node: string 
   }
   const client = await http.client({ vhost: "v" })
   await client.openChannel(2)
-  const [connection] = rows(await expect(200, "GET /api/connections"))
+  // Not that of the shovel.
+  const connection = rows(await expect(200, "GET /api/connections")).find(
+    (row) => Number(row["channels"]) === 2,
+  )
   const [node] = rows(await expect(200, "GET /api/nodes"))
   return { connection: textOf(connection, "name"), node: textOf(node, "name") }
 }

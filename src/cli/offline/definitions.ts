@@ -2,6 +2,7 @@
  * `definitions`: the definitions in a data directory whose broker does not run, in the shape of the API's
  * export. The rules of what is usable in the files are those of the broker's own readers.
  */
+import { DEFAULT_ALGORITHM_NAME } from "../../auth/password-hash.ts"
 import { parseUsers } from "../../auth/users-file.ts"
 import type { UserRecord } from "../../auth/users-file.ts"
 import type { JsonDocument } from "../../auth/users.ts"
@@ -143,7 +144,7 @@ function userSections(files: DataFiles): [string, Iterable<Row>][] {
   const rows = users(files).map(({ name, passwordHash, hashingAlgorithm, tags }) => ({
     name,
     password_hash: passwordHash,
-    hashing_algorithm: hashingAlgorithm,
+    hashing_algorithm: hashingAlgorithm ?? DEFAULT_ALGORITHM_NAME,
     tags,
     limits: limits.describe(name),
   }))

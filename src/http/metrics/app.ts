@@ -2,7 +2,7 @@ import { Hono } from "hono"
 import type { Broker } from "../../broker/broker.ts"
 import { readQuery, toErrorResponse, toResponse } from "../app.ts"
 import type { AppBindings, HttpApp } from "../app.ts"
-import { HttpError } from "../errors.ts"
+import { notFound } from "../errors.ts"
 import type { Metrics } from "./metrics.ts"
 import { METRICS_PATHS, METRICS_QUERY, metricsReply } from "./routes.ts"
 import type { MetricsQuery } from "./routes.ts"
@@ -16,9 +16,7 @@ export function createMetricsApp(broker: Broker, metrics: Metrics): HttpApp {
       const query = readQuery(METRICS_QUERY, req) as MetricsQuery
       return toResponse(metricsReply(metrics, endpoint, query, [...broker.vhosts.values()], true))
     })
-  app.notFound(() =>
-    toErrorResponse(new HttpError(404, "not_found", "only /metrics is served here"), broker.log),
-  )
+  app.notFound(() => toErrorResponse(notFound("only /metrics is served here"), broker.log))
   app.onError((error) => toErrorResponse(error, broker.log))
   return app
 }

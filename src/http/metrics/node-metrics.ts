@@ -382,6 +382,14 @@ const ALARMS: readonly NodeMetric[] = [
     ({ broker }) => Number(broker.alarms.has("memory")),
     OF_NODE,
   ),
+  metric(
+    "gauge",
+    "alarms",
+    "alarms_failed_stores",
+    "Queues and logs of definitions that the disk refuses to write at present",
+    ({ broker }) => broker.failedWriteCount,
+    OF_NODE,
+  ),
 ]
 
 const MESSAGES: readonly NodeMetric[] = [

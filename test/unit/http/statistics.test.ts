@@ -70,7 +70,9 @@ test("what is gone leaves no series behind, and its totals stay", async () => {
 test("samples are as many as wanted of the time wanted, newest first", () => {
   const ring = new SampleRing(1, 121)
   for (let i = 0; i <= 200; i++) ring.push(i * 5000, [i * 10])
-  const { samples, avg_rate: rate, avg } = samplesOf([ring], 0, { ageSeconds: 60, stepSeconds: 30 })
+  const now = { sample: 7, timestamp: 1_000_001 }
+  const minute = { ageSeconds: 60, stepSeconds: 30 }
+  const { samples, avg_rate: rate, avg } = samplesOf([ring], 0, minute, now)
   assert.deepEqual(samples, [
     { sample: 2000, timestamp: 1_000_000 },
     { sample: 1940, timestamp: 970_000 },
@@ -78,9 +80,9 @@ test("samples are as many as wanted of the time wanted, newest first", () => {
   ])
   assert.equal(rate, 2)
   assert.equal(avg, 1940)
-  const all = samplesOf([ring], 0, { ageSeconds: 86_400, stepSeconds: 1 })
+  const all = samplesOf([ring], 0, { ageSeconds: 86_400, stepSeconds: 1 }, now)
   assert.equal(all.samples.length, 121)
-  assert.deepEqual(samplesOf([], 0, { ageSeconds: 60, stepSeconds: 5 }).samples, [])
+  assert.deepEqual(samplesOf([], 0, minute, now), { avg: 7, avg_rate: 0, samples: [now] })
 })
 
 test("idle objects give their memory back and go on with the right rate", async () => {
