@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node
 import { basename, join } from "node:path"
 import { brotliCompressSync, constants, gzipSync } from "node:zlib"
 import type * as esbuildTypes from "esbuild"
-import type { BuildOptions, OutputFile } from "esbuild"
+import type { BuildOptions, Plugin } from "esbuild"
 
 /** Of all JavaScript and CSS together, gzipped. */
 export const BUDGET_BYTES = 120_000
@@ -48,7 +48,28 @@ async function loadEsbuild(): Promise<Esbuild | null> {
   }
 }
 
-async function bundle(esbuild: Esbuild): Promise<OutputFile[]> {
+interface Output {
+  readonly path: string
+  readonly contents: Uint8Array
+}
+
+/** As it was minified by its authors: that is 1.3 KB smaller, compressed, than what the bundler makes of the module. */
+function chartLibrary(): Output {
+  const text = readFileSync("node_modules/uplot/dist/uPlot.iife.min.js", "utf8").trimEnd()
+  const contents = Buffer.from(`${text}export default uPlot;\n`)
+  return { path: `uplot-${hashOf(contents).slice(0, 8).toUpperCase()}.js`, contents }
+}
+
+function importing({ path }: Output): Plugin {
+  return {
+    name: "chart library",
+    setup: (build) =>
+      build.onResolve({ filter: /^uplot$/ }, () => ({ path: `./${path}`, external: true })),
+  }
+}
+
+async function bundle(esbuild: Esbuild): Promise<Output[]> {
+  const charts = chartLibrary()
   const common: BuildOptions = {
     bundle: true,
     minify: true,
@@ -66,8 +87,13 @@ async function bundle(esbuild: Esbuild): Promise<OutputFile[]> {
     ...common,
     format: "esm",
     splitting: true,
-    jsx: "automatic",
-    jsxImportSource: "preact",
+    // Calls of `h` are a kilobyte smaller, compressed, than what src/ui/tsconfig.json says to the compiler.
+    jsx: "transform",
+    jsxFactory: "h",
+    jsxFragment: "Fragment",
+    tsconfigRaw: {},
+    inject: [`${SOURCE}/jsx.ts`],
+    plugins: [importing(charts)],
     entryPoints: { app: `${SOURCE}/main.tsx`, style: `${SOURCE}/styles/main.css` },
   })
   // Runs before the first paint, so it is no module.
@@ -76,7 +102,7 @@ async function bundle(esbuild: Esbuild): Promise<OutputFile[]> {
     format: "iife",
     entryPoints: { theme: `${SOURCE}/theme-boot.ts` },
   })
-  return [...(app.outputFiles ?? []), ...(boot.outputFiles ?? [])]
+  return [...(app.outputFiles ?? []), ...(boot.outputFiles ?? []), charts]
 }
 
 export async function buildUi(target = TARGET): Promise<Manifest | null> {
@@ -110,8 +136,12 @@ function write(folder: string, name: string, bytes: Buffer): Asset {
     type: TYPES[name.split(".").at(-1) ?? ""] ?? "application/octet-stream",
     size: bytes.length,
     gzipSize: gzip.length,
-    hash: createHash("sha256").update(bytes).digest("hex").slice(0, 16),
+    hash: hashOf(bytes).slice(0, 16),
   }
+}
+
+function hashOf(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex")
 }
 
 function indexPage(assets: readonly Asset[]): string {

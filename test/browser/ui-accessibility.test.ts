@@ -7,10 +7,10 @@ import { readFileSync } from "node:fs"
 import { after, before, test } from "node:test"
 import type { Page } from "playwright-core"
 import { accessibilityProblems, focusProblems } from "../support/accessibility.ts"
-import { startUi } from "../support/ui-bed.ts"
-import type { UiBed } from "../support/ui-bed.ts"
+import { startUi } from "../support/ui.ts"
+import type { Ui } from "../support/ui.ts"
 
-let ui: UiBed
+let ui: Ui
 let connection = ""
 
 /** Read as text: the pages behind it are for a browser. */

@@ -67,7 +67,7 @@ test("a user is added with a generated password, given permissions and limits, c
   assert.equal(await permission.getByLabel("Configure").inputValue(), "^app\\.")
   await permission.getByLabel("Write").fill("")
   await permission.getByRole("button", { name: "Set permission" }).click()
-  await page.getByText("^app\\.").waitFor()
+  await rowOf(page, "^app\\.").waitFor()
   assert.deepEqual(await ask(page, origin, "permissions/%2F/app%2F1"), {
     user: "app/1",
     vhost: "/",
@@ -184,7 +184,7 @@ test("a policy shows what it matches while it is typed, and which of them it gov
   await form.getByText("is not a valid message TTL").waitFor()
   await form.getByLabel("Value of message-ttl").fill("60000")
   await form.getByRole("button", { name: "Add policy" }).click()
-  await page.getByText("message-ttl: 60000").waitFor()
+  await rowOf(page, "message-ttl: 60000").waitFor()
   await button(page, "Matches").click()
   await page.getByText("Matches 2 queues, in force for 2").waitFor()
   await page.keyboard.press("Escape")
@@ -207,7 +207,7 @@ test("a policy shows what it matches while it is typed, and which of them it gov
   await operator.getByLabel("Name", { exact: true }).first().fill("ceiling")
   await operator.getByRole("button", { name: "max-length", exact: true }).click()
   await operator.getByRole("button", { name: "Add operator policy" }).click()
-  await page.getByText("max-length: 10000").waitFor()
+  await rowOf(page, "max-length: 10000").waitFor()
   assert.equal(ui.running.broker.vhosts.get("/")?.operatorPolicies.list().length, 1)
   assert.deepEqual(unexpected(problems, [400]), [])
 })

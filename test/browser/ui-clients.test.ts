@@ -4,10 +4,10 @@ import { once } from "node:events"
 import { after, before, test } from "node:test"
 import type { Page } from "playwright-core"
 import { eventually, within } from "../support/eventually.ts"
-import { startUi } from "../support/ui-bed.ts"
-import type { UiBed } from "../support/ui-bed.ts"
+import { startUi } from "../support/ui.ts"
+import type { Ui } from "../support/ui.ts"
 
-let ui: UiBed
+let ui: Ui
 
 before(async () => {
   ui = await startUi()

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict"
 import { after, before, test } from "node:test"
 import type { Channel } from "amqplib"
-import { startUi } from "../support/ui-bed.ts"
-import type { UiBed } from "../support/ui-bed.ts"
+import { startUi } from "../support/ui.ts"
+import type { Ui } from "../support/ui.ts"
 import type { Vhost } from "../../src/broker/vhost.ts"
 
-let ui: UiBed
+let ui: Ui
 let channel: Channel
 
 before(async () => {
@@ -108,7 +108,7 @@ test("bindings are added with names offered, filtered, and removed in both direc
   await page.getByRole("tab", { name: "Sources" }).click()
   assert.match(page.url(), /tab=sources/)
   await page.locator("tbody tr", { hasText: "binds" }).waitFor()
-  await page.getByRole("button", { name: "Unbind binds-2" }).click()
+  await page.getByRole("button", { name: "Unbind binds", exact: true }).click()
   await page
     .getByRole("dialog", { name: "Remove 1 binding" })
     .getByRole("button", { name: "Remove 1 binding" })

@@ -155,6 +155,19 @@ test("upstreams and sets of them are added, changed and deleted", async () => {
   assert.deepEqual(await parameter(page, "federation-upstream-set/%2F/all-north"), [
     { upstream: "north" },
   ])
+  await button(page, "all-north").click()
+  const edited = page.getByRole("dialog", { name: "Edit all-north" })
+  const keys = edited.getByRole("group", { name: "In this set, instead of what north says" })
+  await keys.getByRole("button", { name: "max-hops" }).click()
+  await keys.getByLabel("Value of max-hops").fill("many")
+  await edited.getByRole("button", { name: "Save upstream set" }).click()
+  await edited.getByText("north: max-hops: this must be a number.").waitFor()
+  await keys.getByLabel("Value of max-hops").fill("3")
+  await edited.getByRole("button", { name: "Save upstream set" }).click()
+  await page.getByText("Changed all-north").waitFor()
+  assert.deepEqual(await parameter(page, "federation-upstream-set/%2F/all-north"), [
+    { upstream: "north", "max-hops": 3 },
+  ])
   await page.getByRole("checkbox", { name: "Select //all-north" }).check()
   await button(page, "Delete").click()
   await confirmTyped(page, "all-north", "Delete 1 upstream set")

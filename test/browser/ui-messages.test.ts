@@ -6,10 +6,10 @@ import { gzipSync } from "node:zlib"
 import type { Channel } from "amqplib"
 import type { Page } from "playwright-core"
 import { eventually } from "../support/eventually.ts"
-import { startUi } from "../support/ui-bed.ts"
-import type { UiBed } from "../support/ui-bed.ts"
+import { startUi } from "../support/ui.ts"
+import type { Ui } from "../support/ui.ts"
 
-let ui: UiBed
+let ui: Ui
 let channel: Channel
 
 before(async () => {

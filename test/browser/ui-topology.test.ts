@@ -1,10 +1,10 @@
 /** The picture of a vhost and the tester of routes, by mouse and by keyboard. */
 import assert from "node:assert/strict"
 import { after, before, test } from "node:test"
-import { startUi } from "../support/ui-bed.ts"
-import type { UiBed } from "../support/ui-bed.ts"
+import { startUi } from "../support/ui.ts"
+import type { Ui } from "../support/ui.ts"
 
-let ui: UiBed
+let ui: Ui
 
 before(async () => {
   ui = await startUi()

@@ -1,6 +1,11 @@
-/** Pages of the management UI for tests: logged in, with everything that a page must not do in `problems`. */
+/**
+ * The management UI for tests in a browser: a broker with it, pages that are logged in, with everything that a page
+ * must not do in `problems` (also breaches of the content policy), and clients that make traffic.
+ */
 import assert from "node:assert/strict"
 import { existsSync } from "node:fs"
+import { connect } from "amqplib"
+import type { ChannelModel } from "amqplib"
 import type { Locator, Page } from "playwright-core"
 import { buildUi } from "../../scripts/build-ui.ts"
 import { startBroker } from "../../src/server/start-broker.ts"
@@ -11,26 +16,55 @@ export interface Ui {
   readonly running: RunningBroker
   /** `http://127.0.0.1:40000` */
   readonly origin: string
+  /** Logged in as guest, at this address behind the #. */
+  open(path: string): Promise<UiPage>
+  /** An AMQP connection that is closed at the end, with the name that the client gives itself. */
+  client(name?: string): Promise<ChannelModel>
+  close(): Promise<void>
 }
 
 export interface UiPage {
   readonly page: Page
-  readonly problems: readonly string[]
+  readonly problems: string[]
 }
 
 /** Builds the UI if that has not been done. */
 export async function startUi(options: BrokerStartOptions = {}): Promise<Ui> {
   if (!existsSync("dist/ui/manifest.json")) await buildUi()
-  const running = await startBroker({ ...options, amqp: { port: 0 }, http: { port: 0 } })
-  return { running, origin: `http://127.0.0.1:${String(running.http?.port)}` }
+  const running = await startBroker({
+    ...options,
+    amqp: { host: "127.0.0.1", port: 0 },
+    http: { host: "127.0.0.1", port: 0 },
+  })
+  const origin = `http://127.0.0.1:${String(running.http?.port)}`
+  const clients: ChannelModel[] = []
+  return {
+    running,
+    origin,
+    open: (path) => openUi(origin, path),
+    async client(name) {
+      const client = await connect(`amqp://guest:guest@127.0.0.1:${String(running.amqpPort)}`, {
+        clientProperties: name === undefined ? {} : { connection_name: name },
+      })
+      client.on("error", () => {})
+      clients.push(client)
+      return client
+    },
+    async close() {
+      for (const client of clients) await client.close().catch(() => {}) // A test may have closed it.
+      await running.close()
+    },
+  }
 }
 
-/** With the cookie of a login, on `/users` or another page. Violations of the content policy are problems. */
+const REPORT_BREACHES = `addEventListener("securitypolicyviolation", (event) =>
+  console.error("policy: " + event.violatedDirective + " " + event.blockedURI))`
+
+/** With the cookie of a login, on `/users` or another page. */
 export async function openUi(origin: string, path = "/", user = "guest"): Promise<UiPage> {
   const { page, problems } = await openPage()
-  await page.addInitScript(
-    `addEventListener("securitypolicyviolation", (event) => console.error("policy: " + event.violatedDirective))`,
-  )
+  await page.addInitScript(REPORT_BREACHES)
+  await page.setViewportSize({ width: 1280, height: 860 })
   const answer = await page.request.post(`${origin}/api/login`, {
     data: { username: user, password: user },
   })

@@ -1,79 +1,67 @@
-/** Where a chart puts things: marks of the axes at round values, broken lines, and areas that stand on each other. */
+/** What a chart draws: its window, sums of what is stacked, values that stand alone, and where marks may stand. */
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import {
-  areaPath,
-  linePath,
-  nearest,
-  stack,
-  timeTicks,
+  loneIndexes,
+  stacked,
+  TIME_STEPS,
   timeWindow,
   valueRange,
-  valueTicks,
-} from "../../src/ui/lib/chart-scale.ts"
+  valueSteps,
+} from "../../src/ui/lib/chart-values.ts"
 
 test("the window is ten minutes, or longer if there is more", () => {
-  assert.deepEqual(timeWindow([1000]), [400, 1000])
-  assert.deepEqual(timeWindow([1000, 1300]), [700, 1300])
-  assert.deepEqual(timeWindow([1000, 5000]), [1000, 5000])
+  assert.deepEqual(timeWindow(1000, 1000), [400, 1000])
+  assert.deepEqual(timeWindow(1000, 1300), [700, 1300])
+  assert.deepEqual(timeWindow(1000, 5000), [1000, 5000])
 })
 
-test("marks of time stand at round times, whatever the window is", () => {
+test("without a sample there is a window, too", () => {
+  assert.deepEqual(timeWindow(null, null), [0, 600])
+})
+
+test("values begin at zero, or below it if some are, with air above the highest", () => {
+  assert.deepEqual(valueRange(3, 100), [0, 108])
+  assert.deepEqual(valueRange(-5, 100), [-5, 108])
+  assert.deepEqual(valueRange(0, 0), [0, 1])
+})
+
+test("stacked lines stand on each other; a gap leaves the others where they are", () => {
   assert.deepEqual(
-    timeTicks(1_700_000_050, 1_700_000_650, 6),
-    [1_700_000_160, 1_700_000_280, 1_700_000_400, 1_700_000_520, 1_700_000_640],
-  )
-  for (const seconds of [60, 600, 7200, 86_400, 900_000])
-    for (const count of [1, 3, 8]) {
-      const ticks = timeTicks(1_700_000_013, 1_700_000_013 + seconds, count)
-      assert.ok(ticks.length <= count + 1, `${String(seconds)} s: ${String(ticks.length)} marks`)
-    }
-})
-
-test("marks of values are 1, 2 or 5 of some power of ten; of bytes powers of two", () => {
-  assert.deepEqual(valueTicks(0, 1, 4, false), [0, 0.5, 1])
-  assert.deepEqual(valueTicks(0, 108, 4, false), [0, 50, 100])
-  assert.deepEqual(valueTicks(0, 7560, 4, false), [0, 2000, 4000, 6000])
-  assert.deepEqual(valueTicks(-3, 5, 4, false), [-2, 0, 2, 4])
-  assert.deepEqual(valueTicks(0, 5000, 4, true), [0, 2048, 4096])
-  assert.deepEqual(valueTicks(0, 1, 4, true), [0, 1])
-})
-
-test("the range begins at zero and leaves air above; of nothing it goes to one", () => {
-  assert.deepEqual(valueRange([[null, 0], []]), [0, 1])
-  assert.deepEqual(
-    valueRange([
-      [50, 100],
-      [-5, null],
+    stacked([
+      [1, 2, null, 4],
+      [10, null, 30, 40],
+      [100, 200, 300, null],
     ]),
-    [-5, 108],
+    [
+      [1, 2, null, 4],
+      [11, null, 30, 44],
+      [111, 202, 330, null],
+    ],
   )
+  assert.deepEqual(stacked([]), [])
 })
 
-test("a line is broken at a gap, and a value alone is a short dash", () => {
-  assert.equal(
-    linePath([0, 1, 2, 3, 4], [5, 6, null, null, 7]),
-    "M0.0 5.0L1.0 6.0M4.0 7.0m-1.5 0h3",
-  )
-  assert.equal(linePath([], []), "")
-  assert.equal(linePath([1], [null]), "")
+test("values between gaps are found, at the ends as well", () => {
+  assert.deepEqual(loneIndexes([1, null, 3, 4, null, 6]), [0, 5])
+  assert.deepEqual(loneIndexes([7]), [0])
+  assert.equal(loneIndexes([1, 2, 3]), null)
+  assert.equal(loneIndexes([null, null]), null)
 })
 
-test("stacked areas stand on those before them, over gaps, too", () => {
-  const layers = stack([
-    [1, null, 3],
-    [10, 20, null],
-  ])
-  assert.deepEqual(layers, [
-    { below: [0, 0, 0], above: [1, null, 3] },
-    { below: [1, 0, 3], above: [11, 20, null] },
-  ])
-  assert.equal(areaPath([0, 1], [2, 3], [8, 9]), "M0.0 2.0L1.0 3.0L1.0 9.0L0.0 8.0Z")
-  assert.equal(areaPath([0, 1], [null, null], [0, 0]), "")
+test("marks stand at powers of two, at whole numbers, or at tenths, in rising order", () => {
+  assert.deepEqual(valueSteps("bytes").slice(0, 4), [1, 2, 4, 8])
+  assert.deepEqual(valueSteps("count").slice(0, 4), [1, 2, 5, 10])
+  assert.deepEqual(valueSteps("other").slice(0, 5), [0.1, 0.2, 0.5, 1, 2])
+  for (const steps of [TIME_STEPS, valueSteps("bytes"), valueSteps("count"), valueSteps("other")])
+    assert.deepEqual(
+      steps,
+      steps.toSorted((a, b) => a - b),
+    )
+  assert.ok((valueSteps("count").at(-1) ?? 0) > Number.MAX_SAFE_INTEGER / 10)
 })
 
-test("the pointer is at the nearest sample", () => {
-  assert.equal(nearest([], 5), null)
-  assert.equal(nearest([10, 20, 30], 24), 1)
-  assert.equal(nearest([10, 20, 30], 99), 2)
+test("marks of time are whole minutes, up to days", () => {
+  for (const step of TIME_STEPS) assert.equal(step % 60, 0)
+  assert.equal(TIME_STEPS.at(-1), 86_400)
 })

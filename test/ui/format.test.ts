@@ -5,6 +5,7 @@ import {
   formatBytes,
   formatByteRate,
   formatCount,
+  formatDelay,
   formatDuration,
   formatNumber,
   formatPercent,
@@ -64,4 +65,16 @@ test("counts with their noun", () => {
   assert.equal(formatCount(1, ["queue", "queues"]), "1 queue")
   assert.equal(formatCount(1200, ["queue", "queues"]), "1,200 queues")
   assert.equal(formatPercent(0.345), "34.5 %")
+})
+
+test("delays have one digit where they are short, and are seconds where they are long", () => {
+  assert.deepEqual([0, 0.42, 9.96, 85.5, 999.4, 1157].map(formatDelay), [
+    "0 ms",
+    "0.4 ms",
+    "10 ms",
+    "86 ms",
+    "999 ms",
+    "1.2 s",
+  ])
+  assert.equal(formatDelay(null), "–")
 })

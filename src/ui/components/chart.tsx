@@ -1,28 +1,29 @@
-import type { Signal } from "@preact/signals"
+import type { ReadonlySignal, Signal } from "@preact/signals"
 import { useSignal } from "@preact/signals"
 import type { JSX, RefObject } from "preact"
 import { useLayoutEffect, useRef } from "preact/hooks"
+import uPlot from "uplot"
+import { theme } from "../core/theme.ts"
 import {
-  areaPath,
-  linePath,
-  nearest,
-  stack,
-  timeTicks,
+  TIME_STEPS,
+  loneIndexes,
+  stacked,
   timeWindow,
   valueRange,
-  valueTicks,
-} from "../lib/chart-scale.ts"
+  valueSteps,
+} from "../lib/chart-values.ts"
+import type { Unit, Values } from "../lib/chart-values.ts"
 import { formatTime } from "../lib/format.ts"
 
 /**
- * Lines or stacked areas over time, as SVG. Values are `null` where there is a gap. The legend shows the values
- * below the pointer, else the latest, and a click on a name hides its line.
+ * Lines or stacked areas over time. Values are `null` where there is a gap. The legend shows the values below the
+ * pointer, else the latest, and a click on a name hides its line. The arrow keys move the pointer, too.
  */
 export interface Line {
   readonly label: string
   /** 1 to 8: a colour of styles/tokens.css. The same thing has the same colour on every page. */
   readonly color: number
-  readonly values: readonly (number | null)[]
+  readonly values: Values
 }
 
 export interface ChartProps {
@@ -33,47 +34,42 @@ export interface ChartProps {
   readonly lines: readonly Line[]
   readonly format: (value: number | null) => string
   readonly isStacked?: boolean
-  /** The values are bytes: the axis has steps of powers of two. */
-  readonly isBytes?: boolean
+  /** Where the marks of the values' axis stand. */
+  readonly unit?: Unit
   readonly height?: number
 }
 
 export function Chart(props: ChartProps): JSX.Element {
-  const { title, lines, times, format, height = 170 } = props
-  const box = useRef<HTMLDivElement>(null)
-  const width = useWidth(box)
-  const pointer = useSignal<number | null>(null)
+  const { title, lines, times, format } = props
+  const at = useSignal<number | null>(null)
   const hidden = useSignal<ReadonlySet<string>>(new Set())
-  const plot = planOf(
-    { ...props, lines: lines.filter(({ label }) => !hidden.value.has(label)) },
-    width,
-    height,
-  )
-  const at = pointer.value === null ? null : nearest(plot.xs, pointer.value)
+  const box = useRef<HTMLDivElement>(null)
+  const shown = lines.filter(({ label }) => !hidden.value.has(label))
+  const plot = usePlot(box, { ...props, lines: shown }, at)
+  const point = (left: number): void => plot.current?.setCursor({ left, top: 0 })
+  const step = (event: KeyboardEvent): void => {
+    const by = Number(event.key === "ArrowRight") - Number(event.key === "ArrowLeft")
+    if (by === 0) return
+    event.preventDefault()
+    const last = times.length - 1
+    const next = Math.max(0, Math.min((at.value ?? last - by) + by, last))
+    point(plot.current?.valToPos(times[next] ?? 0, "x") ?? 0)
+  }
   return (
-    <div class="chart" ref={box}>
-      <svg
+    <div class="chart">
+      <div
         role="img"
         aria-label={`Chart: ${title}. ${lines.map((line) => `${line.label} ${valueText(line, null, format)}`).join(", ")}`}
-        height={height}
-        onPointerMove={(event) => {
-          pointer.value = event.clientX - event.currentTarget.getBoundingClientRect().left
+        tabIndex={0}
+        ref={box}
+        onKeyDown={step}
+        onBlur={() => point(-1)}
+        onPointerMove={({ pointerType, clientX }) => {
+          // The library sees to the mouse. A finger that moves sideways is nothing to it.
+          if (pointerType === "touch") point(clientX - (plot.current?.rect.left ?? 0))
         }}
-        onPointerLeave={() => {
-          pointer.value = null
-        }}
-      >
-        <Axes plot={plot} />
-        <Lines plot={plot} at={at} />
-      </svg>
-      <ul class="chart-legend" aria-label={`Lines of ${title}`}>
-        {lines.map((line) => (
-          <LegendEntry key={line.label} line={line} hidden={hidden}>
-            {valueText(line, at, format)}
-          </LegendEntry>
-        ))}
-        {at !== null && <li class="muted">{formatTime((times[at] ?? 0) * 1000)}</li>}
-      </ul>
+      />
+      <Legend {...props} at={at} hidden={hidden} />
     </div>
   )
 }
@@ -83,152 +79,136 @@ function valueText({ values }: Line, at: number | null, format: ChartProps["form
   return format((at === null ? values.at(-1) : values[at]) ?? null)
 }
 
-function useWidth(box: RefObject<HTMLDivElement | null>): number {
-  const width = useSignal(0)
+type Size = Pick<uPlot.Options, "width" | "height">
+
+/** Made anew when lines come or go or the colours change; new values are drawn in place. */
+function usePlot(
+  box: RefObject<HTMLDivElement | null>,
+  props: ChartProps,
+  at: Signal<number | null>,
+): RefObject<uPlot | null> {
+  const plot = useRef<uPlot | null>(null)
+  const { lines, height = 170 } = props
+  const shape = [theme.value, ...lines.map(({ label, color }) => `${label} ${String(color)}`)]
   useLayoutEffect(() => {
     const element = box.current
     if (element === null) return undefined
-    const measure = (): void => {
-      width.value = Math.max(200, element.clientWidth)
-    }
-    measure()
-    const observer = new ResizeObserver(measure)
+    const size = (): Size => ({ width: Math.max(200, element.clientWidth), height })
+    const made = new uPlot({ ...optionsOf(props, at), ...size() }, undefined, element)
+    plot.current = made
+    const observer = new ResizeObserver(() => made.setSize(size()))
     observer.observe(element)
-    return () => observer.disconnect()
-  }, [])
-  return width.value
+    return () => {
+      observer.disconnect()
+      made.destroy()
+      at.value = null
+    }
+  }, [shape.join()])
+  useLayoutEffect(() => plot.current?.setData(dataOf(props)))
+  return plot
 }
 
-interface Tick {
-  readonly at: number
-  readonly label: string
+function dataOf({ times, lines, isStacked = false }: ChartProps): uPlot.AlignedData {
+  const values = lines.map((line) => [...line.values])
+  return [[...times], ...(isStacked ? stacked(values) : values)]
 }
 
-/** What is drawn, in pixels. */
-interface Plot {
-  readonly left: number
-  readonly right: number
-  readonly bottom: number
-  readonly xs: readonly number[]
-  readonly times: readonly Tick[]
-  readonly values: readonly Tick[]
-  readonly lines: readonly {
-    readonly label: string
-    readonly color: string
-    readonly ys: readonly (number | null)[]
-    readonly area: string
-  }[]
-}
-
-const TOP = 8
-/** Room for half of a time at the edge. */
-const RIGHT = 18
-const TIMES_HEIGHT = 24
-
-function planOf(props: ChartProps, width: number, height: number): Plot {
-  const { times, lines, format, isStacked = false, isBytes = false } = props
-  const left = isBytes ? 72 : 58
-  const right = Math.max(left + 1, width - RIGHT)
-  const bottom = height - TIMES_HEIGHT
-  const [from, to] = timeWindow(times)
-  const x = (time: number): number => left + ((time - from) / (to - from)) * (right - left)
-  const layers = isStacked
-    ? stack(lines.map(({ values }) => values))
-    : lines.map(({ values }) => ({ above: values, below: [] }))
-  const [low, high] = valueRange(layers.map(({ above }) => above))
-  const y = (value: number): number => bottom - ((value - low) / (high - low)) * (bottom - TOP)
-  const toY = (value: number | null): number | null => (value === null ? null : y(value))
-  const xs = times.map(x)
+function optionsOf(
+  { lines, format, isStacked = false, unit = "other" }: ChartProps,
+  at: Signal<number | null>,
+): Omit<uPlot.Options, keyof Size> {
+  const style = getComputedStyle(document.documentElement)
+  const color = (name: string): string => style.getPropertyValue(`--${name}`)
+  const axis: uPlot.Axis = {
+    stroke: color("muted"),
+    font: `11px ${color("font")}`,
+    grid: { stroke: color("grid"), width: 1 },
+    ticks: { show: false },
+  }
   return {
-    left,
-    right,
-    bottom,
-    xs,
-    // Without a sample there is no time that could be shown.
-    times: (times.length === 0 ? [] : timeTicks(from, to, (right - left) / 70)).map((time) => ({
-      at: x(time),
-      label: formatTime(time * 1000).slice(0, 5),
-    })),
-    values: valueTicks(low, high, (bottom - TOP) / 32, isBytes).map((value) => ({
-      at: y(value),
-      label: format(value),
-    })),
-    lines: lines.map(({ label, color }, index) => {
-      const { above = [], below = [] } = layers[index] ?? {}
-      const ys = above.map(toY)
-      const area = isStacked ? areaPath(xs, ys, below.map(toY)) : ""
-      return { label, color: `var(--chart-${String(color)})`, ys, area }
-    }),
+    // On the right room for half of a time.
+    padding: [8, 18, 0, 0],
+    legend: { show: false },
+    cursor: { y: false, points: { size: 7 }, drag: { x: false } },
+    scales: {
+      x: { range: (_, first, last) => timeWindow(first, last) },
+      y: { range: (_, low, high) => valueRange(low, high) },
+    },
+    axes: [
+      {
+        ...axis,
+        space: 70,
+        size: 24,
+        gap: 6,
+        incrs: TIME_STEPS,
+        border: { show: true, stroke: color("grid"), width: 1 },
+        // Without a sample there is no time that could be shown.
+        values: ({ data }, splits) =>
+          splits.map((time) => (data[0].length > 0 ? formatTime(time * 1000).slice(0, 5) : "")),
+      },
+      {
+        ...axis,
+        space: 32,
+        size: unit === "bytes" ? 72 : 58,
+        incrs: valueSteps(unit),
+        values: (_, splits) => splits.map(format),
+      },
+    ],
+    series: [
+      {},
+      ...lines.map((line): uPlot.Series => {
+        const stroke = color(`chart-${String(line.color)}`)
+        return {
+          stroke,
+          width: 1.5,
+          ...(isStacked && { fill: `${stroke}40` }),
+          points: {
+            show: false,
+            size: 4,
+            fill: stroke,
+            filter: (plot, index) => loneIndexes([...(plot.data[index] ?? [])]),
+          },
+        }
+      }),
+    ],
+    // Each area ends where the one below it begins.
+    bands: isStacked ? lines.slice(1).map((_, index) => ({ series: [index + 2, index + 1] })) : [],
+    hooks: {
+      setCursor: [
+        ({ cursor }) => {
+          at.value = cursor.idx ?? null
+        },
+      ],
+    },
   }
 }
 
-function Axes({ plot }: { plot: Plot }): JSX.Element {
-  const { left, right, bottom, times, values } = plot
-  return (
-    <g class="chart-axes" aria-hidden="true">
-      {values.map(({ at, label }) => (
-        <g key={at}>
-          <path d={`M${String(left)} ${String(Math.round(at))}H${String(right)}`} />
-          <text x={left - 8} y={at + 4} text-anchor="end">
-            {label}
-          </text>
-        </g>
-      ))}
-      {times.map(({ at, label }) => (
-        <g key={label}>
-          <path d={`M${String(Math.round(at))} ${String(TOP)}V${String(bottom)}`} />
-          <text x={at} y={bottom + 17} text-anchor="middle">
-            {label}
-          </text>
-        </g>
-      ))}
-    </g>
-  )
+interface LegendProps extends ChartProps {
+  readonly at: ReadonlySignal<number | null>
+  readonly hidden: Signal<ReadonlySet<string>>
 }
 
-function Lines({ plot, at }: { plot: Plot; at: number | null }): JSX.Element {
-  const { xs, lines, bottom } = plot
-  const x = at === null ? undefined : xs[at]
+function Legend({ title, lines, times, format, at: pointer, hidden }: LegendProps): JSX.Element {
+  const at = pointer.value
   return (
-    <g class="chart-lines">
-      {lines.map(({ label, color, ys, area }) => (
-        <g key={label} style={{ stroke: color, fill: color }}>
-          <path class="chart-area" d={area} />
-          <path class="chart-line" d={linePath(xs, ys)} />
-        </g>
-      ))}
-      {x !== undefined && (
-        <path class="chart-pointer" d={`M${String(x)} ${String(TOP)}V${String(bottom)}`} />
-      )}
-      {lines.map(({ label, color, ys }) => {
-        const y = at === null ? null : (ys[at] ?? null)
-        return y === null ? null : (
-          <circle key={label} cx={x} cy={y} r={3.5} style={{ fill: color }} />
+    <ul class="chart-legend" aria-label={`Lines of ${title}`}>
+      {lines.map((line) => {
+        const { label, color } = line
+        const toggle = (): void => {
+          const next = new Set(hidden.value)
+          if (!next.delete(label)) next.add(label)
+          hidden.value = next
+        }
+        return (
+          <li key={label}>
+            <button type="button" aria-pressed={!hidden.value.has(label)} onClick={toggle}>
+              <i style={{ background: `var(--chart-${String(color)})` }} />
+              {label} <b>{valueText(line, at, format)}</b>
+            </button>
+          </li>
         )
       })}
-    </g>
-  )
-}
-
-interface LegendEntryProps {
-  readonly line: Line
-  readonly hidden: Signal<ReadonlySet<string>>
-  readonly children: string
-}
-
-function LegendEntry({ line, hidden, children }: LegendEntryProps): JSX.Element {
-  const { label, color } = line
-  const toggle = (): void => {
-    const next = new Set(hidden.value)
-    if (!next.delete(label)) next.add(label)
-    hidden.value = next
-  }
-  return (
-    <li>
-      <button type="button" aria-pressed={!hidden.value.has(label)} onClick={toggle}>
-        <i style={{ background: `var(--chart-${String(color)})` }} />
-        {label} <b>{children}</b>
-      </button>
-    </li>
+      {at !== null && <li class="muted">{formatTime((times[at] ?? 0) * 1000)}</li>}
+    </ul>
   )
 }

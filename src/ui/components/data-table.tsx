@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals"
 import type { JSX } from "preact"
-import { useEffect, useRef } from "preact/hooks"
+import { useEffect, useMemo, useRef } from "preact/hooks"
 import { ApiError } from "../core/api.ts"
 import { location, setQuery } from "../core/router.ts"
 import { preference } from "../core/preferences.ts"
@@ -22,8 +22,14 @@ import { TablePager, TableToolbar } from "./table-toolbar.tsx"
 /** The table of every list; what it takes is table-types.ts. */
 export type { BulkAction, Column, DataTableProps, Preset } from "./table-types.ts"
 
-interface Loaded<Row> {
+/** Rows with where they belong: the state may be one page ahead of them. */
+interface Shown<Row> {
   readonly page: PageData<Row> | null
+  readonly key: string
+  readonly offset: number
+}
+
+interface Loaded<Row> extends Shown<Row> {
   readonly error: unknown
   readonly isLoading: boolean
   readonly refresh: () => void
@@ -37,11 +43,12 @@ export function DataTable<Row>(props: DataTableProps<Row>): JSX.Element {
   const loaded = useRows(props, state)
   const hidden = preference<Record<string, boolean>>(`columns.${props.id}`, {})
   const selected = useSignal<ReadonlyMap<string, Row>>(new Map())
-  const columns = props.columns.filter(
-    ({ id, isOptional = false }) => !(hidden.value[id] ?? isOptional),
+  const columns = useMemo(
+    () => props.columns.filter(({ id, isOptional = false }) => !(hidden.value[id] ?? isOptional)),
+    [props.columns, hidden.value],
   )
   useEffect(() => {
-    selected.value = new Map()
+    if (selected.peek().size > 0) selected.value = new Map()
   }, [props.path, state.name, state.preset])
   const { page, error } = loaded
   const isOutOfRange = error instanceof ApiError && error.code === "page_out_of_range"
@@ -69,6 +76,9 @@ export function DataTable<Row>(props: DataTableProps<Row>): JSX.Element {
           {...props}
           columns={columns}
           items={page.items}
+          shownKey={loaded.key}
+          offset={loaded.offset}
+          count={page.filtered_count}
           state={state}
           setState={setState}
           selected={selected}
@@ -123,20 +133,22 @@ function useTableState<Row>({
 function useRows<Row>(props: DataTableProps<Row>, state: TableState): Loaded<Row> {
   const { path = null, rows, presets = [] } = props
   const preset = presets.find(({ id }) => id === state.preset)?.query
-  const poll = usePoll<PageData<Row>>(path === null ? null : apiQuery(path, state, preset))
-  const last = useRef<PageData<Row> | null>(null)
+  const key = apiQuery(path ?? "", state, preset)
+  const poll = usePoll<PageData<Row>>(path === null ? null : key)
+  const offset = (state.page - 1) * state.pageSize
+  const last = useRef<Shown<Row>>({ page: null, key, offset })
   // What was there stays on screen while another page or order is under way.
   const lastPath = useRef(path)
-  if (lastPath.current !== path) last.current = null
+  if (lastPath.current !== path) last.current = { page: null, key, offset }
   lastPath.current = path
   if (path === null) {
     const page = rows === null || rows === undefined ? null : localPage(props, rows, state)
-    return { page, error: props.error ?? null, isLoading: false, refresh: () => {} }
+    return { page, key, offset, error: props.error ?? null, isLoading: false, refresh: () => {} }
   }
   const { data, error } = poll.state.value
-  if (data !== null) last.current = data
+  if (data !== null) last.current = { page: data, key, offset }
   return {
-    page: last.current,
+    ...last.current,
     error,
     isLoading: data === null && error === null,
     refresh: () => poll.refresh(),

@@ -1,5 +1,6 @@
 import type { JSX } from "preact"
 import { useRef } from "preact/hooks"
+import type { Unit } from "../lib/chart-values.ts"
 import { History, logTimes } from "../lib/history.ts"
 import { Chart } from "./chart.tsx"
 import type { Line } from "./chart.tsx"
@@ -19,11 +20,11 @@ export interface RateChartProps {
   readonly lines: readonly RateLine[]
   readonly receivedMs: number
   readonly format: (value: number | null) => string
-  readonly isBytes?: boolean
+  readonly unit?: Unit
 }
 
 export function RateChart(props: RateChartProps): JSX.Element {
-  const { title, stats, lines, receivedMs, format, isBytes = false } = props
+  const { title, stats, lines, receivedMs, format, unit = "other" } = props
   const history = useRef(new History("rate"))
   const counts = lines.map(([counter]) => numberOf(stats[counter]))
   history.current.push(receivedMs, counts)
@@ -44,7 +45,7 @@ export function RateChart(props: RateChartProps): JSX.Element {
         : own.map((sample) => sample.values[index] ?? null)
     return { label, color, values }
   })
-  return <Chart title={title} times={times} lines={drawn} format={format} isBytes={isBytes} />
+  return <Chart title={title} times={times} lines={drawn} format={format} unit={unit} />
 }
 
 function numberOf(value: unknown): number | null {

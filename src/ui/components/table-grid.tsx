@@ -1,90 +1,51 @@
 import type { Signal } from "@preact/signals"
 import { useSignal } from "@preact/signals"
-import type { JSX, RefObject } from "preact"
-import { useLayoutEffect, useRef } from "preact/hooks"
-import { navigate } from "../core/router.ts"
-import { sortedBy, visibleRows } from "../lib/table-state.ts"
-import type { TableState, Window } from "../lib/table-state.ts"
+import type { JSX } from "preact"
+import { useMemo, useRef } from "preact/hooks"
+import { fieldOf, sortedBy } from "../lib/table-state.ts"
+import type { TableState } from "../lib/table-state.ts"
+import { TableBody, topRow } from "./table-body.tsx"
 import type { Column, DataTableProps } from "./table-types.ts"
 import { Icon } from "./icon.tsx"
 
-/**
- * The rows: only those on screen are in the document. Arrow keys go up and down, Enter opens, Space selects.
- * On a phone rows become cards; there all of the page are shown, for cards have no fixed height.
- */
-const ROW_HEIGHT = 34
-
+/** The table itself: its head, and the rows of table-body.tsx in a box that scrolls. */
 type GridProps<Row> = DataTableProps<Row> & {
   readonly items: readonly Row[]
+  readonly shownKey: string
+  readonly offset: number
+  /** On all pages together. */
+  readonly count: number
   readonly state: TableState
   readonly setState: (state: TableState) => void
   readonly selected: Signal<ReadonlyMap<string, Row>>
 }
 
 export function TableGrid<Row>(props: GridProps<Row>): JSX.Element {
-  const { items, columns, actions = [] } = props
+  const { items, columns, rowKey, rowHref, shownKey, offset, selected } = props
   const box = useRef<HTMLDivElement>(null)
-  const shown = useWindow(box, items.length)
-  const isSelectable = actions.length > 0
-  const width = columns.length + (isSelectable ? 1 : 0)
+  const top = useSignal(0)
+  const isSelectable = (props.actions ?? []).length > 0
+  const shared = { items, columns, rowKey, rowHref, shownKey, offset, selected, isSelectable }
   return (
-    <div class="table-scroll" ref={box} tabIndex={-1}>
-      <table class="table" aria-rowcount={items.length + 1}>
+    <div
+      class="table-scroll"
+      ref={box}
+      tabIndex={-1}
+      onScroll={(event) => {
+        top.value = topRow(event.currentTarget)
+      }}
+    >
+      <table class="table" aria-rowcount={props.count + 1}>
         <TableHead {...props} isSelectable={isSelectable} />
-        <tbody onKeyDown={moveFocus}>
-          <Space rows={shown.start} width={width} />
-          {items.slice(shown.start, shown.end).map((row, i) => (
-            <TableRow
-              key={props.rowKey(row)}
-              {...props}
-              row={row}
-              index={shown.start + i}
-              isSelectable={isSelectable}
-            />
-          ))}
-          <Space rows={items.length - shown.end} width={width} />
-        </tbody>
+        <TableBody {...shared} box={box} top={top} />
       </table>
     </div>
   )
 }
 
-function Space({ rows, width }: { rows: number; width: number }): JSX.Element | null {
-  if (rows <= 0) return null
-  return (
-    <tr class="table-space" aria-hidden="true">
-      <td colSpan={width} style={{ height: `${String(rows * ROW_HEIGHT)}px` }} />
-    </tr>
-  )
-}
-
-function useWindow(box: RefObject<HTMLDivElement | null>, count: number): Window {
-  const view = useSignal<Window>({ start: 0, end: Math.min(count, 60) })
-  useLayoutEffect(() => {
-    const element = box.current
-    if (element === null) return undefined
-    const measure = (): void => {
-      const isCards = matchMedia("(max-width: 640px)").matches
-      const next = isCards
-        ? { start: 0, end: count }
-        : visibleRows(count, ROW_HEIGHT, element.scrollTop, element.clientHeight || 800)
-      const now = view.peek()
-      if (next.start !== now.start || next.end !== now.end) view.value = next
-    }
-    measure()
-    element.addEventListener("scroll", measure, { passive: true })
-    const observer = new ResizeObserver(measure)
-    observer.observe(element)
-    return () => {
-      element.removeEventListener("scroll", measure)
-      observer.disconnect()
-    }
-  }, [count])
-  return view.value
-}
-
 function TableHead<Row>(props: GridProps<Row> & { isSelectable: boolean }): JSX.Element {
   const { columns, state, setState, isSelectable, items, selected, rowKey } = props
+  const widest = useMemo(() => columns.map((column) => widestOf(items, column)), [items, columns])
   const areAll = items.length > 0 && items.every((row) => selected.value.has(rowKey(row)))
   return (
     <thead>
@@ -103,8 +64,14 @@ function TableHead<Row>(props: GridProps<Row> & { isSelectable: boolean }): JSX.
             />
           </th>
         )}
-        {columns.map((column) => (
-          <HeadCell key={column.id} column={column} state={state} setState={setState} />
+        {columns.map((column, i) => (
+          <HeadCell
+            key={column.id}
+            column={column}
+            widest={widest[i]}
+            state={state}
+            setState={setState}
+          />
         ))}
       </tr>
     </thead>
@@ -113,11 +80,30 @@ function TableHead<Row>(props: GridProps<Row> & { isSelectable: boolean }): JSX.
 
 interface HeadCellProps<Row> {
   readonly column: Column<Row>
+  readonly widest: Row | undefined
   readonly state: TableState
   readonly setState: (state: TableState) => void
 }
 
-function HeadCell<Row>({ column, state, setState }: HeadCellProps<Row>): JSX.Element {
+/** Fewer rows are all in the document, and give the columns their widths themselves. */
+const MANY = 24
+
+/** Of the page, as far as the length of a text tells; where numbers stand the label is wider. */
+function widestOf<Row>(items: readonly Row[], { id, isNumber }: Column<Row>): Row | undefined {
+  let length = 0
+  let widest: Row | undefined = undefined
+  for (const row of isNumber === true || items.length < MANY ? [] : items) {
+    const text = String(fieldOf(row, id))
+    if (text.length > length) {
+      ;({ length } = text)
+      widest = row
+    }
+  }
+  return widest
+}
+
+function HeadCell<Row>(props: HeadCellProps<Row>): JSX.Element {
+  const { column, widest, state, setState } = props
   const { id, label, help, isNumber = false, isSortable = true, width } = column
   const isSorted = state.sort === id
   const order = state.isReverse ? "descending" : "ascending"
@@ -139,65 +125,11 @@ function HeadCell<Row>({ column, state, setState }: HeadCellProps<Row>): JSX.Ele
       ) : (
         label
       )}
+      {widest !== undefined && (
+        <div class="table-widest" aria-hidden="true">
+          {column.cell(widest)}
+        </div>
+      )}
     </th>
   )
-}
-
-function TableRow<Row>(
-  props: GridProps<Row> & { row: Row; index: number; isSelectable: boolean },
-): JSX.Element {
-  const { row, index, columns, rowKey, rowHref, selected, isSelectable } = props
-  const key = rowKey(row)
-  const isSelected = selected.value.has(key)
-  const toggle = (): void => {
-    const next = new Map(selected.value)
-    if (!next.delete(key)) next.set(key, row)
-    selected.value = next
-  }
-  return (
-    <tr
-      tabIndex={index === 0 ? 0 : -1}
-      aria-rowindex={index + 2}
-      aria-selected={isSelectable ? isSelected : undefined}
-      class={isSelected ? "is-selected" : ""}
-      onKeyDown={(event) => {
-        if (event.target !== event.currentTarget) return
-        if (event.key === "Enter" && rowHref !== undefined) navigate(rowHref(row))
-        else if (event.key === " " && isSelectable) toggle()
-        else return
-        event.preventDefault()
-      }}
-    >
-      {isSelectable && (
-        <td class="table-check">
-          <input
-            type="checkbox"
-            checked={isSelected}
-            aria-label={`Select ${key}`}
-            onChange={toggle}
-          />
-        </td>
-      )}
-      {columns.map(({ id, label, isNumber = false, isWide = false, cell }) => (
-        <td
-          key={id}
-          class={`${isNumber ? "is-number" : ""} ${isWide ? "is-wide" : ""}`}
-          data-label={label}
-        >
-          {cell(row)}
-        </td>
-      ))}
-    </tr>
-  )
-}
-
-function moveFocus(event: KeyboardEvent & { currentTarget: HTMLElement }): void {
-  const down = event.key === "ArrowDown"
-  if (!down && event.key !== "ArrowUp") return
-  const row = event.target instanceof Element ? event.target.closest("tr") : null
-  const next = down ? row?.nextElementSibling : row?.previousElementSibling
-  if (!(next instanceof HTMLElement) || next.classList.contains("table-space")) return
-  next.focus()
-  next.scrollIntoView({ block: "nearest" })
-  event.preventDefault()
 }

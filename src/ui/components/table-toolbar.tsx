@@ -7,6 +7,7 @@ import { formatCount, formatNumber } from "../lib/format.ts"
 import { PAGE_SIZES } from "../lib/table-state.ts"
 import type { TableState } from "../lib/table-state.ts"
 import { Button } from "./basics.tsx"
+import { closeOutside } from "./close-outside.ts"
 import type { BulkAction, DataTableProps, PageData } from "./table-types.ts"
 import { Icon } from "./icon.tsx"
 
@@ -63,16 +64,20 @@ function SearchBox({ state, setState, label }: SearchProps): JSX.Element {
   const text = useSignal(state.name)
   const latest = useRef({ state, setState })
   latest.current = { state, setState }
+  const applied = useRef(state.name)
   const apply = useMemo(
     () =>
       debounce((name: string) => {
         const now = latest.current
+        applied.current = name
         if (name !== now.state.name) now.setState({ ...now.state, name, page: 1 })
       }),
     [],
   )
+  // Changed from elsewhere; what is being typed stays.
   useEffect(() => {
-    text.value = state.name
+    if (state.name !== applied.current) text.value = state.name
+    applied.current = state.name
   }, [state.name])
   return (
     <div class="search">
@@ -132,15 +137,6 @@ function ColumnChooser<Row>({
       </div>
     </details>
   )
-}
-
-/** For menus made of `<details>`: they close when the focus leaves them. */
-export function closeOutside(event: FocusEvent & { currentTarget: HTMLDetailsElement }): void {
-  const { relatedTarget, currentTarget } = event
-  if (!(relatedTarget instanceof Node) || !currentTarget.contains(relatedTarget)) {
-    // A click inside on something that takes no focus leaves it open.
-    if (relatedTarget !== null) currentTarget.open = false
-  }
 }
 
 function SelectionBar<Row>({ selected, actions = [], noun }: ToolbarProps<Row>): JSX.Element {

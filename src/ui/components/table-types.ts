@@ -22,6 +22,7 @@ export interface Column<Row> {
   readonly width?: string
   /** On a phone it has a line of its own. */
   readonly isWide?: boolean
+  readonly isDim?: (row: Row) => boolean
   readonly cell: (row: Row) => ComponentChildren
 }
 

@@ -1,10 +1,15 @@
 import { clock } from "./clock.ts"
 
-/** Calls with the last value after a pause, for search as you type. */
-export function debounce<T>(set: (value: T) => void, delayMs = 250): (value: T) => void {
+/** For search as you type: calls at once after a pause, and for what comes shortly after that with the last value. */
+export function debounce<T>(set: (value: T) => void, delayMs = 150): (value: T) => void {
   let timer: { cancel(): void } | null = null
   return (value) => {
+    const isFirst = timer === null
     timer?.cancel()
-    timer = clock.setTimer(delayMs, () => set(value))
+    timer = clock.setTimer(delayMs, () => {
+      timer = null
+      if (!isFirst) set(value)
+    })
+    if (isFirst) set(value)
   }
 }

@@ -1,4 +1,4 @@
-import { effect, signal } from "@preact/signals"
+import { computed, effect, signal } from "@preact/signals"
 import { preference } from "./preferences.ts"
 
 /** Light, dark, or what the system says. The colours are in styles/tokens.css. */
@@ -7,15 +7,17 @@ export type ThemeChoice = "system" | "light" | "dark"
 export const themeChoice = preference<ThemeChoice>("theme", "system")
 const system = matchMedia("(prefers-color-scheme: dark)")
 const isSystemDark = signal(system.matches)
+export const theme = computed(() => {
+  const { value } = themeChoice
+  return value === "system" ? (isSystemDark.value ? "dark" : "light") : value
+})
 
 export function startTheme(): void {
   system.addEventListener("change", ({ matches }) => {
     isSystemDark.value = matches
   })
   effect(() => {
-    const { value } = themeChoice
-    document.documentElement.dataset["theme"] =
-      value === "system" ? (isSystemDark.value ? "dark" : "light") : value
+    document.documentElement.dataset["theme"] = theme.value
   })
 }
 

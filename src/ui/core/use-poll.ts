@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals"
 import type { ReadonlySignal, Signal } from "@preact/signals"
-import { useEffect, useMemo } from "preact/hooks"
+import { useLayoutEffect, useMemo } from "preact/hooks"
 import { Poller } from "../lib/poller.ts"
 import type { PollState } from "../lib/poller.ts"
 import { ApiError, get } from "./api.ts"
@@ -27,7 +27,7 @@ export interface Poll<T> {
   refresh(): void
 }
 
-const EMPTY: PollState<never> = { data: null, error: null, isLoading: true, receivedMs: 0 }
+const EMPTY: PollState<never> = { data: null, error: null, receivedMs: 0 }
 
 class SharedPoll<T> implements Poll<T> {
   readonly state: Signal<PollState<T>> = signal<PollState<T>>(EMPTY)
@@ -83,7 +83,8 @@ export function usePoll<T>(path: string | null, options: PollOptions = {}): Poll
     if (known !== undefined) return known as SharedPoll<T>
     return new SharedPoll<T>(path, options)
   }, [key])
-  useEffect(() => {
+  // Asked before the browser paints, not after it.
+  useLayoutEffect(() => {
     if (poll === null) return undefined
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Only kept here.
     const shared = poll as SharedPoll<unknown>

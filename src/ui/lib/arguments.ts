@@ -9,233 +9,111 @@ export interface KnownArgument {
   readonly choices?: readonly string[]
 }
 
+type Example = KnownArgument["example"]
+
+const of =
+  (type: ArgumentType) =>
+  (name: string, help: string, example?: Example): KnownArgument => ({
+    name,
+    type,
+    help,
+    ...(example !== undefined && { example }),
+  })
+
+export const numeric = of("number")
+export const textual = of("text")
+export const json = of("json")
+
+export const flag = (name: string, help: string): KnownArgument => of("boolean")(name, help, true)
+
+export const choice = (name: string, help: string, choices: readonly string[]): KnownArgument => ({
+  ...of("choice")(name, help),
+  choices,
+})
+
 export const QUEUE_ARGUMENTS: readonly KnownArgument[] = [
-  {
-    name: "x-queue-type",
-    type: "choice",
-    choices: ["classic", "quorum", "stream"],
-    help: "classic by default; stream keeps messages after they were read",
-  },
-  {
-    name: "x-message-ttl",
-    type: "number",
-    example: 60_000,
-    help: "Milliseconds until a message expires",
-  },
-  {
-    name: "x-expires",
-    type: "number",
-    example: 1_800_000,
-    help: "Milliseconds without use until the queue deletes itself",
-  },
-  {
-    name: "x-max-length",
-    type: "number",
-    example: 10_000,
-    help: "Most ready messages that the queue holds",
-  },
-  {
-    name: "x-max-length-bytes",
-    type: "number",
-    example: 104_857_600,
-    help: "Most bytes of ready messages",
-  },
-  {
-    name: "x-overflow",
-    type: "choice",
-    choices: ["drop-head", "reject-publish", "reject-publish-dlx"],
-    help: "What happens when it is full: drop the oldest, or refuse the new",
-  },
-  {
-    name: "x-dead-letter-exchange",
-    type: "text",
-    help: "Where messages go that expire, are rejected, or are dropped",
-  },
-  {
-    name: "x-dead-letter-routing-key",
-    type: "text",
-    help: "The routing key for these; without it, their own",
-  },
-  {
-    name: "x-delivery-limit",
-    type: "number",
-    example: 20,
-    help: "Deliveries before a message is given up",
-  },
-  {
-    name: "x-max-priority",
-    type: "number",
-    example: 10,
-    help: "Highest priority; each level is a store of its own",
-  },
-  {
-    name: "x-single-active-consumer",
-    type: "boolean",
-    example: true,
-    help: "One consumer at a time; the next takes over",
-  },
-  {
-    name: "x-consumer-timeout",
-    type: "number",
-    example: 1_800_000,
-    help: "Milliseconds that a consumer may keep a message",
-  },
-  {
-    name: "x-message-deduplication",
-    type: "boolean",
-    example: true,
-    help: "Drops messages whose deduplication header was seen before",
-  },
-  {
-    name: "x-cache-size",
-    type: "number",
-    example: 100_000,
-    help: "How many deduplication values are remembered",
-  },
-  {
-    name: "x-cache-ttl",
-    type: "number",
-    example: 60_000,
-    help: "Milliseconds for which they are remembered",
-  },
-  {
-    name: "x-deduplication-header",
-    type: "text",
-    example: "x-deduplication-header",
-    help: "The header that is compared",
-  },
-  {
-    name: "x-max-age",
-    type: "text",
-    example: "7D",
-    help: "Streams: age after which messages go, in Y, M, D, h, m, s",
-  },
-  {
-    name: "x-stream-max-segment-size-bytes",
-    type: "number",
-    example: 8_388_608,
-    help: "Streams: size of a file",
-  },
+  choice("x-queue-type", "classic by default; stream keeps messages after they were read", [
+    "classic",
+    "quorum",
+    "stream",
+  ]),
+  numeric("x-message-ttl", "Milliseconds until a message expires", 60_000),
+  numeric("x-expires", "Milliseconds without use until the queue deletes itself", 1_800_000),
+  numeric("x-max-length", "Most ready messages that the queue holds", 10_000),
+  numeric("x-max-length-bytes", "Most bytes of ready messages", 104_857_600),
+  choice("x-overflow", "What happens when it is full: drop the oldest, or refuse the new", [
+    "drop-head",
+    "reject-publish",
+    "reject-publish-dlx",
+  ]),
+  textual("x-dead-letter-exchange", "Where messages go that expire, are rejected, or are dropped"),
+  textual("x-dead-letter-routing-key", "The routing key for these; without it, their own"),
+  numeric("x-delivery-limit", "Deliveries before a message is given up", 20),
+  numeric("x-max-priority", "Highest priority; each level is a store of its own", 10),
+  flag("x-single-active-consumer", "One consumer at a time; the next takes over"),
+  numeric("x-consumer-timeout", "Milliseconds that a consumer may keep a message", 1_800_000),
+  flag("x-message-deduplication", "Drops messages whose deduplication header was seen before"),
+  numeric("x-cache-size", "How many deduplication values are remembered", 100_000),
+  numeric("x-cache-ttl", "Milliseconds for which they are remembered", 60_000),
+  textual("x-deduplication-header", "The header that is compared", "x-deduplication-header"),
+  textual("x-max-age", "Streams: age after which messages go, in Y, M, D, h, m, s", "7D"),
+  numeric("x-stream-max-segment-size-bytes", "Streams: size of a file", 8_388_608),
 ]
 
 export const EXCHANGE_ARGUMENTS: readonly KnownArgument[] = [
-  { name: "x-alternate-exchange", type: "text", help: "Where messages go that no binding matches" },
-  {
-    name: "x-delayed-exchange",
-    type: "boolean",
-    example: true,
-    help: "Messages with an x-delay header wait that many milliseconds",
-  },
-  {
-    name: "x-delayed-type",
-    type: "choice",
-    choices: ["direct", "fanout", "topic", "headers"],
-    help: "How a delayed exchange routes",
-  },
-  {
-    name: "x-hash-on",
-    type: "text",
-    help: "Consistent hash: the header to hash instead of the routing key",
-  },
-  {
-    name: "x-message-deduplication",
-    type: "boolean",
-    example: true,
-    help: "Drops messages whose deduplication header was seen before",
-  },
-  {
-    name: "x-cache-size",
-    type: "number",
-    example: 100_000,
-    help: "How many deduplication values are remembered",
-  },
-  {
-    name: "x-cache-ttl",
-    type: "number",
-    example: 60_000,
-    help: "Milliseconds for which they are remembered",
-  },
-  { name: "x-deduplication-header", type: "text", help: "The header that is compared" },
+  textual("x-alternate-exchange", "Where messages go that no binding matches"),
+  flag("x-delayed-exchange", "Messages with an x-delay header wait that many milliseconds"),
+  choice("x-delayed-type", "How a delayed exchange routes", [
+    "direct",
+    "fanout",
+    "topic",
+    "headers",
+  ]),
+  textual("x-hash-on", "Consistent hash: the header to hash instead of the routing key"),
+  flag("x-message-deduplication", "Drops messages whose deduplication header was seen before"),
+  numeric("x-cache-size", "How many deduplication values are remembered", 100_000),
+  numeric("x-cache-ttl", "Milliseconds for which they are remembered", 60_000),
+  textual("x-deduplication-header", "The header that is compared"),
 ]
 
 export const BINDING_ARGUMENTS: readonly KnownArgument[] = [
-  {
-    name: "x-match",
-    type: "choice",
-    choices: ["all", "any", "all-with-x", "any-with-x"],
-    help: "Headers exchange: all headers must match, or one",
-  },
+  choice("x-match", "Headers exchange: all headers must match, or one", [
+    "all",
+    "any",
+    "all-with-x",
+    "any-with-x",
+  ]),
 ]
 
+/** Those of queues, without `x-`. */
+const QUEUE_KEYS = new Set([
+  "message-ttl",
+  "expires",
+  "max-length",
+  "max-length-bytes",
+  "overflow",
+  "dead-letter-exchange",
+  "dead-letter-routing-key",
+  "delivery-limit",
+  "consumer-timeout",
+  "max-age",
+  "stream-max-segment-size-bytes",
+])
+
+function policyKey({ name, help, ...rest }: KnownArgument): KnownArgument {
+  return {
+    name: name.slice(2),
+    help: help.replace(/^(?!Streams)./, (first) => `Queues: ${first.toLowerCase()}`),
+    ...rest,
+  }
+}
+
 export const POLICY_KEYS: readonly KnownArgument[] = [
-  {
-    name: "message-ttl",
-    type: "number",
-    example: 60_000,
-    help: "Queues: milliseconds until a message expires",
-  },
-  {
-    name: "expires",
-    type: "number",
-    example: 1_800_000,
-    help: "Queues: milliseconds without use until the queue goes",
-  },
-  { name: "max-length", type: "number", example: 10_000, help: "Queues: most ready messages" },
-  {
-    name: "max-length-bytes",
-    type: "number",
-    example: 104_857_600,
-    help: "Queues: most bytes of ready messages",
-  },
-  {
-    name: "overflow",
-    type: "choice",
-    choices: ["drop-head", "reject-publish", "reject-publish-dlx"],
-    help: "Queues: what happens when it is full",
-  },
-  {
-    name: "dead-letter-exchange",
-    type: "text",
-    help: "Queues: where messages go that the queue gives up",
-  },
-  { name: "dead-letter-routing-key", type: "text", help: "Queues: the routing key for these" },
-  {
-    name: "delivery-limit",
-    type: "number",
-    example: 20,
-    help: "Queues: deliveries before a message is given up",
-  },
-  {
-    name: "consumer-timeout",
-    type: "number",
-    example: 1_800_000,
-    help: "Queues: milliseconds that a consumer may keep a message",
-  },
-  { name: "max-age", type: "text", example: "7D", help: "Streams: age after which messages go" },
-  {
-    name: "stream-max-segment-size-bytes",
-    type: "number",
-    example: 8_388_608,
-    help: "Streams: size of a file",
-  },
-  {
-    name: "alternate-exchange",
-    type: "text",
-    help: "Exchanges: where messages go that no binding matches",
-  },
-  {
-    name: "delayed-message",
-    type: "boolean",
-    example: true,
-    help: "Exchanges: messages with an x-delay header wait",
-  },
-  { name: "federation-upstream", type: "text", help: "The upstream that feeds it" },
-  {
-    name: "federation-upstream-set",
-    type: "text",
-    example: "all",
-    help: "The set of upstreams that feeds it",
-  },
+  ...QUEUE_ARGUMENTS.map(policyKey).filter(({ name }) => QUEUE_KEYS.has(name)),
+  textual("alternate-exchange", "Exchanges: where messages go that no binding matches"),
+  flag("delayed-message", "Exchanges: messages with an x-delay header wait"),
+  textual("federation-upstream", "The upstream that feeds it"),
+  textual("federation-upstream-set", "The set of upstreams that feeds it", "all"),
 ]
 
 export const OPERATOR_POLICY_KEYS: readonly KnownArgument[] = POLICY_KEYS.filter(({ name }) =>

@@ -58,6 +58,12 @@ function trimmed(value: number, digits: number): string {
   return value.toLocaleString("en-US", { maximumFractionDigits: digits })
 }
 
+/** `0.4 ms`, `86 ms`, `1.2 s`: of delays, more exactly than a duration. */
+export function formatDelay(ms: Maybe): string {
+  if (!isKnown(ms)) return ABSENT
+  return ms < 1000 ? `${trimmed(ms, ms < 10 ? 1 : 0)} ms` : `${trimmed(ms / 1000, 1)} s`
+}
+
 const STEPS: readonly (readonly [unit: string, ms: number])[] = [
   ["d", 86_400_000],
   ["h", 3_600_000],

@@ -1,155 +1,69 @@
+import { choice, flag, json, numeric, textual } from "./arguments.ts"
 import type { KnownArgument } from "./arguments.ts"
 
 /** What parameters of shovels and of federation upstreams may hold beside the fields of their forms. */
 export const SHOVEL_KEYS: readonly KnownArgument[] = [
-  {
-    name: "src-delete-after",
-    type: "json",
-    example: "queue-length",
-    help: "When the shovel ends and removes itself: never (default), queue-length (what is there when it starts), or a number of messages",
-  },
-  {
-    name: "src-delete-after-duration",
-    type: "number",
-    example: 3600,
-    help: "Seconds after which it ends and removes itself",
-  },
-  {
-    name: "src-queue-args",
-    type: "json",
-    example: '{"x-queue-type":"classic"}',
-    help: "Arguments with which a missing source queue is declared",
-  },
-  {
-    name: "src-consumer-args",
-    type: "json",
-    example: '{"x-stream-offset":"first"}',
-    help: "Arguments of the consumer; for a stream x-stream-offset says where reading begins",
-  },
-  {
-    name: "src-consumer-name",
-    type: "text",
-    example: "shovel",
-    help: "Tag of the consumer at the source",
-  },
-  {
-    name: "src-predeclared",
-    type: "boolean",
-    example: true,
-    help: "The source queue must be there; it is not declared",
-  },
-  {
-    name: "dest-queue-args",
-    type: "json",
-    example: '{"x-queue-type":"classic"}',
-    help: "Arguments with which a missing destination queue is declared",
-  },
-  {
-    name: "dest-predeclared",
-    type: "boolean",
-    example: true,
-    help: "The destination queue must be there; it is not declared",
-  },
-  {
-    name: "dest-publish-properties",
-    type: "json",
-    example: '{"delivery_mode":2}',
-    help: "Properties that every message gets at the destination",
-  },
-  {
-    name: "dest-add-forward-headers",
-    type: "boolean",
-    example: true,
-    help: "Adds the header x-shovelled: where the message has been",
-  },
-  {
-    name: "dest-add-timestamp-header",
-    type: "boolean",
-    example: true,
-    help: "Adds the header x-shovelled-timestamp, in seconds",
-  },
-  {
-    name: "dest-loop-limit",
-    type: "number",
-    example: 3,
-    help: "How often a message may pass this shovel before it is rejected; needs forward headers, 0 is no limit",
-  },
-  {
-    name: "dest-signing-secret",
-    type: "text",
-    example: "",
-    help: "HTTP: signs each request, so that the receiver can check it",
-  },
-  {
-    name: "dest-http-concurrency",
-    type: "number",
-    example: 4,
-    help: "HTTP: requests under way at one time (default 1)",
-  },
-  {
-    name: "dest-http-timeout",
-    type: "number",
-    example: 30,
-    help: "HTTP: seconds until a request is given up (default 30)",
-  },
+  json(
+    "src-delete-after",
+    "When the shovel ends and removes itself: never (default), queue-length (what is there when it starts), or a number of messages",
+    "queue-length",
+  ),
+  numeric("src-delete-after-duration", "Seconds after which it ends and removes itself", 3600),
+  json(
+    "src-queue-args",
+    "Arguments with which a missing source queue is declared",
+    '{"x-queue-type":"classic"}',
+  ),
+  json(
+    "src-consumer-args",
+    "Arguments of the consumer; for a stream x-stream-offset says where reading begins",
+    '{"x-stream-offset":"first"}',
+  ),
+  textual("src-consumer-name", "Tag of the consumer at the source", "shovel"),
+  flag("src-predeclared", "The source queue must be there; it is not declared"),
+  json(
+    "dest-queue-args",
+    "Arguments with which a missing destination queue is declared",
+    '{"x-queue-type":"classic"}',
+  ),
+  flag("dest-predeclared", "The destination queue must be there; it is not declared"),
+  json(
+    "dest-publish-properties",
+    "Properties that every message gets at the destination",
+    '{"delivery_mode":2}',
+  ),
+  flag("dest-add-forward-headers", "Adds the header x-shovelled: where the message has been"),
+  flag("dest-add-timestamp-header", "Adds the header x-shovelled-timestamp, in seconds"),
+  numeric(
+    "dest-loop-limit",
+    "How often a message may pass this shovel before it is rejected; needs forward headers, 0 is no limit",
+    3,
+  ),
+  textual("dest-signing-secret", "HTTP: signs each request, so that the receiver can check it"),
+  numeric("dest-http-concurrency", "HTTP: requests under way at one time (default 1)", 4),
+  numeric("dest-http-timeout", "HTTP: seconds until a request is given up (default 30)", 30),
 ]
 
 export const UPSTREAM_KEYS: readonly KnownArgument[] = [
-  {
-    name: "exchange",
-    type: "text",
-    help: "Exchanges: its name at the upstream, if it is another one",
-  },
-  {
-    name: "max-hops",
-    type: "number",
-    example: 1,
-    help: "Exchanges: over how many links a message may go (default 1)",
-  },
-  {
-    name: "expires",
-    type: "number",
-    example: 3_600_000,
-    help: "Exchanges: milliseconds after which the upstream deletes the link's queue while the link is away; without it, never",
-  },
-  {
-    name: "message-ttl",
-    type: "number",
-    example: 3_600_000,
-    help: "Exchanges: milliseconds that messages wait in that queue",
-  },
-  {
-    name: "queue-type",
-    type: "choice",
-    choices: ["classic", "quorum"],
-    help: "Exchanges: type of that queue",
-  },
-  {
-    name: "resource-cleanup-mode",
-    type: "choice",
-    choices: ["default", "never"],
-    help: "Exchanges: never leaves queue and bindings at the upstream when the link ends",
-  },
-  { name: "queue", type: "text", help: "Queues: its name at the upstream, if it is another one" },
-  { name: "consumer-tag", type: "text", help: "Queues: tag of the link's consumer" },
-  {
-    name: "trust-user-id",
-    type: "boolean",
-    example: true,
-    help: "Keeps the property user-id; otherwise it is dropped",
-  },
-  {
-    name: "bind-nowait",
-    type: "boolean",
-    example: true,
-    help: "Binds without waiting for the answer",
-  },
-  {
-    name: "channel-use-mode",
-    type: "choice",
-    choices: ["multiple", "single"],
-    help: "One channel for everything, or several",
-  },
+  textual("exchange", "Exchanges: its name at the upstream, if it is another one"),
+  numeric("max-hops", "Exchanges: over how many links a message may go (default 1)", 1),
+  numeric(
+    "expires",
+    "Exchanges: milliseconds after which the upstream deletes the link's queue while the link is away; without it, never",
+    3_600_000,
+  ),
+  numeric("message-ttl", "Exchanges: milliseconds that messages wait in that queue", 3_600_000),
+  choice("queue-type", "Exchanges: type of that queue", ["classic", "quorum"]),
+  choice(
+    "resource-cleanup-mode",
+    "Exchanges: never leaves queue and bindings at the upstream when the link ends",
+    ["default", "never"],
+  ),
+  textual("queue", "Queues: its name at the upstream, if it is another one"),
+  textual("consumer-tag", "Queues: tag of the link's consumer"),
+  flag("trust-user-id", "Keeps the property user-id; otherwise it is dropped"),
+  flag("bind-nowait", "Binds without waiting for the answer"),
+  choice("channel-use-mode", "One channel for everything, or several", ["multiple", "single"]),
 ]
 
 export const ACK_MODES = [

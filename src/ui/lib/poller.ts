@@ -8,7 +8,6 @@ export interface PollState<T> {
   /** Of the last answer; kept while later ones fail. */
   readonly data: T | null
   readonly error: unknown
-  readonly isLoading: boolean
   readonly receivedMs: number
 }
 
@@ -26,7 +25,7 @@ const RETRY_FIRST_MS = 1000
 const RETRY_MAX_MS = 30_000
 
 export class Poller<T> {
-  state: PollState<T> = { data: null, error: null, isLoading: false, receivedMs: 0 }
+  state: PollState<T> = { data: null, error: null, receivedMs: 0 }
   readonly #options: PollerOptions<T>
   #timer: TimerHandle | null = null
   #running: AbortController | null = null
@@ -82,18 +81,17 @@ export class Poller<T> {
     const controller = new AbortController()
     this.#running = controller
     this.#isWanted = false
-    this.#change({ isLoading: true })
     try {
       const data = await this.#options.load(controller.signal)
       if (this.#running !== controller) return
       this.#failureCount = 0
       this.#options.clock.refresh()
       const receivedMs = this.#options.clock.nowMs
-      this.#change({ data, error: null, isLoading: false, receivedMs })
+      this.#change({ data, error: null, receivedMs })
     } catch (error) {
       if (this.#running !== controller) return
       this.#failureCount++
-      this.#change({ error, isLoading: false })
+      this.#change({ error })
     }
     this.#running = null
     if (this.#isWanted) this.refresh()

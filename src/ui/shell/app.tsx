@@ -3,7 +3,7 @@ import type { JSX } from "preact"
 import { useEffect } from "preact/hooks"
 import { ErrorBanner, Loading, Page, Empty } from "../components/basics.tsx"
 import { hasEnded, loadUser, may, user } from "../core/session.ts"
-import { location } from "../core/router.ts"
+import { currentPath } from "../core/router.ts"
 import { loadVhosts } from "../core/vhosts.ts"
 import { messageOf } from "../core/api.ts"
 import { matchPath } from "../lib/route.ts"
@@ -88,7 +88,7 @@ function findPage(path: string): Found | null {
 const pages = signal<Pages | null>(null)
 
 function CurrentPage(): JSX.Element {
-  const { path } = location.value
+  const path = currentPath.value
   const found = findPage(path)
   const failure = useSignal("")
   const title = titleOf(found)

@@ -6,6 +6,7 @@ import { GO_TO, isHelpOpen } from "../core/keyboard.ts"
 const KEYS: readonly (readonly [keys: string, does: string])[] = [
   ["/", "Search in the table"],
   ["↑ ↓", "Go through the rows"],
+  ["Home End", "First and last row"],
   ["Enter", "Open the row"],
   ["Space", "Select the row"],
   ["r", "Refresh now"],

@@ -4,7 +4,7 @@ import { useEffect } from "preact/hooks"
 import { Button } from "../components/basics.tsx"
 import { Icon, Logo } from "../components/icon.tsx"
 import { preference } from "../core/preferences.ts"
-import { location } from "../core/router.ts"
+import { currentPath } from "../core/router.ts"
 import { may } from "../core/session.ts"
 import { PAGES } from "../pages/routes.ts"
 import { NAVIGATION } from "./navigation.ts"
@@ -15,7 +15,7 @@ export const isDrawerOpen = signal(false)
 const isNarrow = preference("sidebar-narrow", false)
 
 export function Sidebar(): JSX.Element {
-  const { path } = location.value
+  const path = currentPath.value
   useEffect(() => {
     isDrawerOpen.value = false
   }, [path])

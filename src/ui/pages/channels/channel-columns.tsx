@@ -1,11 +1,11 @@
-import type { ComponentChildren, JSX } from "preact"
+import type { JSX } from "preact"
 import { Badge } from "../../components/basics.tsx"
 import type { Column } from "../../components/data-table.tsx"
-import { formatNumber, formatRate } from "../../lib/format.ts"
-import { ConnectionState, zeroOr } from "../connections/connection-columns.tsx"
+import { numberColumn } from "../../components/number-column.tsx"
+import { formatNumber } from "../../lib/format.ts"
+import { ConnectionState } from "../connections/connection-columns.tsx"
 import { channelHref, peerOf } from "../connections/types.ts"
 import type { ChannelRow } from "../connections/types.ts"
-import { rateOf } from "../overview/types.ts"
 
 /** The columns of lists of channels. */
 export function ChannelMode({ channel }: { channel: ChannelRow }): JSX.Element {
@@ -26,17 +26,6 @@ export function prefetchText(limit: number): string {
   return limit === 0 ? "none" : formatNumber(limit)
 }
 
-function count(value: number): ComponentChildren {
-  return zeroOr(value, formatNumber(value))
-}
-
-function rate(name: string): (row: ChannelRow) => ComponentChildren {
-  return ({ message_stats: stats }) => {
-    const value = rateOf(stats, name).rate
-    return zeroOr(value, formatRate(value))
-  }
-}
-
 export const CHANNEL_COLUMNS: readonly Column<ChannelRow>[] = [
   {
     id: "name",
@@ -51,58 +40,20 @@ export const CHANNEL_COLUMNS: readonly Column<ChannelRow>[] = [
   { id: "user", label: "User", cell: ({ user }) => user },
   { id: "confirm", label: "Mode", cell: (row) => <ChannelMode channel={row} /> },
   { id: "state", label: "State", cell: ({ state }) => <ConnectionState state={state} /> },
-  {
-    id: "consumer_count",
-    label: "Consumers",
-    isNumber: true,
-    cell: (row) => count(row.consumer_count),
-  },
-  {
-    id: "prefetch_count",
-    label: "Prefetch",
+  numberColumn("consumer_count", "Consumers"),
+  numberColumn("prefetch_count", "Prefetch", {
     help: "Unacked messages that a new consumer may have; none: no limit",
-    isNumber: true,
-    cell: (row) => zeroOr(row.prefetch_count, prefetchText(row.prefetch_count)),
-  },
-  {
-    id: "global_prefetch_count",
-    label: "Global prefetch",
+    format: prefetchText,
+  }),
+  numberColumn("global_prefetch_count", "Global prefetch", {
     help: "For all consumers of the channel together",
-    isNumber: true,
+    format: prefetchText,
     isOptional: true,
-    cell: (row) => zeroOr(row.global_prefetch_count, prefetchText(row.global_prefetch_count)),
-  },
-  {
-    id: "messages_unacknowledged",
-    label: "Unacked",
-    isNumber: true,
-    cell: (row) => count(row.messages_unacknowledged),
-  },
-  {
-    id: "messages_unconfirmed",
-    label: "Unconfirmed",
-    help: "Published, and not confirmed yet",
-    isNumber: true,
-    cell: (row) => count(row.messages_unconfirmed),
-  },
-  {
-    id: "message_stats.publish_details.rate",
-    label: "Publish",
-    isNumber: true,
-    cell: rate("publish"),
-  },
-  {
-    id: "message_stats.deliver_get_details.rate",
-    label: "Deliver",
-    isNumber: true,
-    cell: rate("deliver_get"),
-  },
-  { id: "message_stats.ack_details.rate", label: "Ack", isNumber: true, cell: rate("ack") },
-  {
-    id: "message_stats.redeliver_details.rate",
-    label: "Redeliver",
-    isNumber: true,
-    isOptional: true,
-    cell: rate("redeliver"),
-  },
+  }),
+  numberColumn("messages_unacknowledged", "Unacked"),
+  numberColumn("messages_unconfirmed", "Unconfirmed", { help: "Published, and not confirmed yet" }),
+  numberColumn("message_stats.publish_details.rate", "Publish"),
+  numberColumn("message_stats.deliver_get_details.rate", "Deliver"),
+  numberColumn("message_stats.ack_details.rate", "Ack"),
+  numberColumn("message_stats.redeliver_details.rate", "Redeliver", { isOptional: true }),
 ]

@@ -1,24 +1,14 @@
 import { useSignal } from "@preact/signals"
 import type { JSX } from "preact"
-import {
-  Button,
-  Empty,
-  ErrorBanner,
-  KeyValues,
-  Loading,
-  Page,
-  Panel,
-  Tile,
-  Tiles,
-} from "../../components/basics.tsx"
+import { Button, KeyValues, Panel, Tile, Tiles } from "../../components/basics.tsx"
 import { DataTable } from "../../components/data-table.tsx"
-import { Dialog } from "../../components/dialog.tsx"
-import { Field, Form } from "../../components/form.tsx"
+import { FormDialog } from "../../components/form-dialog.tsx"
+import { Field } from "../../components/form.tsx"
 import { RateChart } from "../../components/rate-chart.tsx"
-import type { RateLine } from "../../components/rate-chart.tsx"
-import { ApiError, put } from "../../core/api.ts"
-import { toast } from "../../core/toasts.ts"
-import { refreshAll, usePoll } from "../../core/use-poll.ts"
+import { ThingPage } from "../../components/thing-page.tsx"
+import { MESSAGE_RATES } from "../../components/traffic-charts.tsx"
+import { put } from "../../core/api.ts"
+import { usePoll } from "../../core/use-poll.ts"
 import { formatNumber, formatRate } from "../../lib/format.ts"
 import { apiPath } from "../../lib/route.ts"
 import type { Params } from "../../lib/route.ts"
@@ -36,62 +26,42 @@ export function Channel({ params }: { readonly params: Params }): JSX.Element {
   const { name = "" } = params
   const isChanging = useSignal(false)
   const poll = usePoll<ChannelDetail>(apiPath`channels/${name}`)
-  const { data, error, receivedMs } = poll.state.value
-  const isGone = error instanceof ApiError && error.status === 404
   return (
-    <Page
+    <ThingPage
+      poll={poll}
       title={name}
       parent={{ label: "Channels", href: "#/channels" }}
-      badges={
-        data !== null &&
-        !isGone && (
+      gone={{
+        icon: "layers",
+        title: "This channel is closed",
+        text: (
           <>
-            <ChannelMode channel={data} /> <ConnectionState state={data.state} />
+            Its connection may have others. <a href="#/channels">All channels</a>
           </>
-        )
-      }
-      actions={
-        data !== null &&
-        !isGone && (
-          <Button
-            icon="edit"
-            onClick={() => {
-              isChanging.value = true
-            }}
-          >
-            Change prefetch
-          </Button>
-        )
-      }
+        ),
+      }}
+      badges={(channel) => (
+        <>
+          <ChannelMode channel={channel} /> <ConnectionState state={channel.state} />
+        </>
+      )}
+      actions={() => (
+        <Button icon="edit" onClick={() => (isChanging.value = true)}>
+          Change prefetch
+        </Button>
+      )}
     >
-      {isGone && (
-        <Empty icon="layers" title="This channel is closed">
-          Its connection may have others. <a href="#/channels">All channels</a>
-        </Empty>
+      {(channel, receivedMs) => (
+        <>
+          <Parts channel={channel} receivedMs={receivedMs} />
+          {isChanging.value && (
+            <ChangePrefetch channel={channel} onClose={() => (isChanging.value = false)} />
+          )}
+        </>
       )}
-      {error !== null && !isGone && <ErrorBanner error={error} retry={() => poll.refresh()} />}
-      {data === null && error === null && <Loading lines={8} />}
-      {data !== null && !isGone && <Parts channel={data} receivedMs={receivedMs} />}
-      {data !== null && isChanging.value && (
-        <ChangePrefetch
-          channel={data}
-          onClose={() => {
-            isChanging.value = false
-          }}
-        />
-      )}
-    </Page>
+    </ThingPage>
   )
 }
-
-const LINES: readonly RateLine[] = [
-  ["publish", "Publish", 1],
-  ["deliver_get", "Deliver", 2],
-  ["ack", "Ack", 5],
-  ["confirm", "Confirm", 3],
-  ["redeliver", "Redeliver", 4],
-  ["return_unroutable", "Unroutable", 6],
-]
 
 function Parts({
   channel,
@@ -108,7 +78,7 @@ function Parts({
           <RateChart
             title="Message rates"
             stats={channel.message_stats}
-            lines={LINES}
+            lines={MESSAGE_RATES}
             receivedMs={receivedMs}
             format={formatRate}
           />
@@ -207,26 +177,27 @@ function ChangePrefetch({
   onClose: () => void
 }): JSX.Element {
   const prefetch = useSignal(String(channel.prefetch_count))
-  const submit = async (): Promise<void> => {
+  const submit = async (): Promise<string> => {
     await put(apiPath`channels/${channel.name}`, { prefetch: Number(prefetch.value) })
-    toast("success", "Changed the prefetch")
-    refreshAll()
-    onClose()
+    return "Changed the prefetch"
   }
   return (
-    <Dialog title="Change prefetch" onClose={onClose}>
-      <Form action="Change prefetch" onSubmit={submit} onCancel={onClose}>
-        <Field
-          label="Prefetch"
-          value={prefetch}
-          type="number"
-          min={0}
-          max={65_535}
-          isRequired
-          hasFocus
-          hint="How many unacked messages a consumer may have; 0 is no limit. It counts for consumers that the channel starts from now on, as if the client had called basic.qos."
-        />
-      </Form>
-    </Dialog>
+    <FormDialog
+      title="Change prefetch"
+      action="Change prefetch"
+      onSubmit={submit}
+      onClose={onClose}
+    >
+      <Field
+        label="Prefetch"
+        value={prefetch}
+        type="number"
+        min={0}
+        max={65_535}
+        isRequired
+        hasFocus
+        hint="How many unacked messages a consumer may have; 0 is no limit. It counts for consumers that the channel starts from now on, as if the client had called basic.qos."
+      />
+    </FormDialog>
   )
 }

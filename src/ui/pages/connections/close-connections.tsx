@@ -5,6 +5,7 @@ import { Dialog } from "../../components/dialog.tsx"
 import { Field, Form } from "../../components/form.tsx"
 import { actOnAll } from "../../core/act.ts"
 import { request } from "../../core/api.ts"
+import { reasonsOf } from "../../core/bulk.ts"
 import { toast } from "../../core/toasts.ts"
 import { formatCount } from "../../lib/format.ts"
 import { apiPath } from "../../lib/route.ts"
@@ -61,9 +62,7 @@ function CloseDialog({ connections, answer }: Question): JSX.Element {
     )
     if (doneCount > 0) toast("success", `Closed ${formatCount(doneCount, NOUN)}`)
     if (failures.length > 0)
-      throw new Error(
-        `${formatCount(failures.length, NOUN)} not closed: ${[...new Set(failures)].slice(0, 3).join("; ")}`,
-      )
+      throw new Error(`${formatCount(failures.length, NOUN)} not closed: ${reasonsOf(failures)}`)
     end(true)
   }
   return (

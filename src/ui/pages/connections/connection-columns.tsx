@@ -1,22 +1,13 @@
-import type { ComponentChildren, JSX } from "preact"
+import type { JSX } from "preact"
 import { Badge, State } from "../../components/basics.tsx"
 import type { Column } from "../../components/data-table.tsx"
+import { numberColumn } from "../../components/number-column.tsx"
 import { nowMs } from "../../core/clock.ts"
-import {
-  formatAge,
-  formatByteRate,
-  formatBytes,
-  formatDate,
-  formatNumber,
-} from "../../lib/format.ts"
+import { formatAge, formatByteRate, formatBytes, formatDate } from "../../lib/format.ts"
 import { clientOf, connectionHref, peerOf, textOf } from "./types.ts"
 import type { ConnectionRow } from "./types.ts"
 
 /** The columns of the list of connections. */
-export function zeroOr(value: number, text: string): ComponentChildren {
-  return value === 0 ? <span class="zero">{text}</span> : text
-}
-
 /** Of a connection or channel: running is quiet, the rest is worth a look. */
 export function ConnectionState({ state }: { state: string }): JSX.Element {
   const tone = state === "running" ? "ok" : state === "closing" ? "neutral" : "warn"
@@ -36,6 +27,7 @@ const IDENTITY: readonly Column<ConnectionRow>[] = [
   {
     id: "user_provided_name",
     label: "Client name",
+    isWide: true,
     help: "How the client named itself: connection_name of its properties",
     cell: ({ user_provided_name: own }) => own !== null && <span title={own}>{own}</span>,
   },
@@ -45,40 +37,17 @@ const IDENTITY: readonly Column<ConnectionRow>[] = [
 ]
 
 const TRAFFIC: readonly Column<ConnectionRow>[] = [
-  {
-    id: "channels",
-    label: "Channels",
-    isNumber: true,
-    cell: ({ channels }) => zeroOr(channels, formatNumber(channels)),
-  },
-  {
-    id: "recv_oct_details.rate",
-    label: "Receives",
+  numberColumn("channels", "Channels"),
+  numberColumn("recv_oct_details.rate", "Receives", {
     help: "Bytes per second from the client",
-    isNumber: true,
-    cell: ({ recv_oct_details: rate }) => zeroOr(rate?.rate ?? 0, formatByteRate(rate?.rate ?? 0)),
-  },
-  {
-    id: "send_oct_details.rate",
-    label: "Sends",
+    format: formatByteRate,
+  }),
+  numberColumn("send_oct_details.rate", "Sends", {
     help: "Bytes per second to the client",
-    isNumber: true,
-    cell: ({ send_oct_details: rate }) => zeroOr(rate?.rate ?? 0, formatByteRate(rate?.rate ?? 0)),
-  },
-  {
-    id: "recv_oct",
-    label: "Received",
-    isNumber: true,
-    isOptional: true,
-    cell: ({ recv_oct: bytes }) => formatBytes(bytes),
-  },
-  {
-    id: "send_oct",
-    label: "Sent",
-    isNumber: true,
-    isOptional: true,
-    cell: ({ send_oct: bytes }) => formatBytes(bytes),
-  },
+    format: formatByteRate,
+  }),
+  numberColumn("recv_oct", "Received", { format: formatBytes, isOptional: true }),
+  numberColumn("send_oct", "Sent", { format: formatBytes, isOptional: true }),
 ]
 
 const TERMS: readonly Column<ConnectionRow>[] = [
@@ -97,27 +66,12 @@ const TERMS: readonly Column<ConnectionRow>[] = [
   { id: "cipher", label: "Cipher", isOptional: true, cell: ({ cipher }) => cipher ?? "" },
   { id: "protocol", label: "Protocol", isOptional: true, cell: ({ protocol }) => protocol },
   { id: "auth_mechanism", label: "Login by", isOptional: true, cell: (row) => row.auth_mechanism },
-  {
-    id: "channel_max",
-    label: "Channel max",
-    isNumber: true,
+  numberColumn("channel_max", "Channel max", { isOptional: true }),
+  numberColumn("frame_max", "Frame max", { format: formatBytes, isOptional: true }),
+  numberColumn("timeout", "Heartbeat", {
+    format: (seconds) => (seconds === 0 ? "off" : `${String(seconds)} s`),
     isOptional: true,
-    cell: (row) => formatNumber(row.channel_max),
-  },
-  {
-    id: "frame_max",
-    label: "Frame max",
-    isNumber: true,
-    isOptional: true,
-    cell: (row) => formatBytes(row.frame_max),
-  },
-  {
-    id: "timeout",
-    label: "Heartbeat",
-    isNumber: true,
-    isOptional: true,
-    cell: ({ timeout }) => (timeout === 0 ? "off" : `${String(timeout)} s`),
-  },
+  }),
   { id: "client_properties.product", label: "Client", cell: (row) => clientOf(row) },
   {
     id: "client_properties.platform",

@@ -1,17 +1,9 @@
 import type { JSX } from "preact"
-import {
-  Button,
-  Empty,
-  ErrorBanner,
-  KeyValues,
-  Loading,
-  Page,
-  Panel,
-} from "../../components/basics.tsx"
+import { Button, KeyValues, Panel } from "../../components/basics.tsx"
 import type { KeyValueItem } from "../../components/basics.tsx"
 import { DataTable } from "../../components/data-table.tsx"
 import { RateChart } from "../../components/rate-chart.tsx"
-import { ApiError } from "../../core/api.ts"
+import { ThingPage } from "../../components/thing-page.tsx"
 import { nowMs } from "../../core/clock.ts"
 import { usePoll } from "../../core/use-poll.ts"
 import {
@@ -33,33 +25,35 @@ import type { ChannelRow, ConnectionRow } from "./types.ts"
 export function Connection({ params }: { readonly params: Params }): JSX.Element {
   const { name = "" } = params
   const poll = usePoll<ConnectionRow>(apiPath`connections/${name}`)
-  const { data, error, receivedMs } = poll.state.value
-  const isGone = error instanceof ApiError && error.status === 404
+  const { data } = poll.state.value
   return (
-    <Page
-      title={data?.user_provided_name ?? name}
-      about={data?.user_provided_name === null || data === null ? undefined : name}
-      parent={{ label: "Connections", href: "#/connections" }}
-      badges={data !== null && !isGone && <ConnectionState state={data.state} />}
-      actions={
-        data !== null &&
-        !isGone && (
-          <Button kind="danger" icon="close" onClick={() => void closeConnections([data])}>
+    <>
+      <ThingPage
+        poll={poll}
+        title={data?.user_provided_name ?? name}
+        about={data?.user_provided_name === null || data === null ? undefined : name}
+        parent={{ label: "Connections", href: "#/connections" }}
+        gone={{
+          icon: "plug",
+          title: "This connection is closed",
+          text: (
+            <>
+              A client that connects again has another name.{" "}
+              <a href="#/connections">All connections</a>
+            </>
+          ),
+        }}
+        badges={({ state }) => <ConnectionState state={state} />}
+        actions={(connection) => (
+          <Button kind="danger" icon="close" onClick={() => void closeConnections([connection])}>
             Close connection
           </Button>
-        )
-      }
-    >
-      {isGone && (
-        <Empty icon="plug" title="This connection is closed">
-          A client that connects again has another name. <a href="#/connections">All connections</a>
-        </Empty>
-      )}
-      {error !== null && !isGone && <ErrorBanner error={error} retry={() => poll.refresh()} />}
-      {data === null && error === null && <Loading lines={8} />}
-      {data !== null && !isGone && <Parts connection={data} receivedMs={receivedMs} />}
+        )}
+      >
+        {(connection, receivedMs) => <Parts connection={connection} receivedMs={receivedMs} />}
+      </ThingPage>
       <CloseConnections />
-    </Page>
+    </>
   )
 }
 
@@ -82,7 +76,7 @@ function Parts({ connection, receivedMs }: PartsProps): JSX.Element {
             ]}
             receivedMs={receivedMs}
             format={formatByteRate}
-            isBytes
+            unit="bytes"
           />
         </Panel>
         <Panel title="Details">

@@ -4,11 +4,9 @@ import { ArgumentEditor } from "../../components/argument-editor.tsx"
 import { Badge, Button } from "../../components/basics.tsx"
 import { DataTable } from "../../components/data-table.tsx"
 import type { Column } from "../../components/data-table.tsx"
-import { Dialog } from "../../components/dialog.tsx"
-import { Field, FieldRow, Form, Select } from "../../components/form.tsx"
+import { FormDialog } from "../../components/form-dialog.tsx"
+import { Field, FieldRow, Select } from "../../components/form.tsx"
 import { post } from "../../core/api.ts"
-import { toast } from "../../core/toasts.ts"
-import { refreshAll } from "../../core/use-poll.ts"
 import { BINDING_ARGUMENTS, parseArguments } from "../../lib/arguments.ts"
 import type { ArgumentRow } from "../../lib/arguments.ts"
 import { apiPath, href } from "../../lib/route.ts"
@@ -22,8 +20,11 @@ import type { BindingRow, ExchangeRow } from "./types.ts"
 const KEY: Column<BindingRow> = {
   id: "routing_key",
   label: "Binding key",
-  cell: ({ routing_key: key }) =>
-    key === "" ? (
+  isWide: true,
+  cell: ({ source, routing_key: key }) =>
+    source === "" ? (
+      <span class="muted">the queue's name; every queue has this binding, and it stays</span>
+    ) : key === "" ? (
       <span class="zero">empty</span>
     ) : (
       <span class="mono" title={key}>
@@ -32,7 +33,8 @@ const KEY: Column<BindingRow> = {
     ),
 }
 
-const REST: readonly Column<BindingRow>[] = [
+/** After the columns of the other `end`. */
+const rest = (end: "source" | "destination"): readonly Column<BindingRow>[] => [
   KEY,
   {
     id: "arguments",
@@ -50,14 +52,15 @@ const REST: readonly Column<BindingRow>[] = [
     id: "unbind",
     label: "Unbind",
     isSortable: false,
-    cell: (row) => (
-      <Button
-        kind="quiet"
-        icon="trash"
-        label={`Unbind ${row.destination} ${row.routing_key}`}
-        onClick={() => void unbind([row])}
-      />
-    ),
+    cell: (row) =>
+      row.source !== "" && (
+        <Button
+          kind="quiet"
+          icon="trash"
+          label={`Unbind ${row[end]} ${row.routing_key}`}
+          onClick={() => void unbind([row])}
+        />
+      ),
   },
 ]
 
@@ -85,10 +88,10 @@ const FROM_COLUMNS: readonly Column<BindingRow>[] = [
       <Badge tone={type === "queue" ? "neutral" : "accent"}>{type}</Badge>
     ),
   },
-  ...REST,
+  ...rest("destination"),
 ]
 
-const TO_COLUMNS: readonly Column<BindingRow>[] = [
+export const TO_COLUMNS: readonly Column<BindingRow>[] = [
   {
     id: "source",
     label: "From exchange",
@@ -96,10 +99,10 @@ const TO_COLUMNS: readonly Column<BindingRow>[] = [
       <a href={exchangeHref({ vhost, name: source })}>{shownName(source)}</a>
     ),
   },
-  ...REST,
+  ...rest("source"),
 ]
 
-const keyOf = (row: BindingRow): string =>
+export const bindingKey = (row: BindingRow): string =>
   `${row.source} ${row.destination_type} ${row.destination} ${row.properties_key}`
 
 export function BindingsFrom({ exchange }: { exchange: ExchangeRow }): JSX.Element {
@@ -121,7 +124,7 @@ export function BindingsFrom({ exchange }: { exchange: ExchangeRow }): JSX.Eleme
         noun={["binding", "bindings"]}
         path={apiPath`exchanges/${exchange.vhost}/${exchange.name}/bindings/source`}
         columns={FROM_COLUMNS}
-        rowKey={keyOf}
+        rowKey={bindingKey}
         actions={[UNBIND_ACTION]}
         isLocal
         searchLabel="Destination"
@@ -161,7 +164,7 @@ export function BindingsTo({ exchange }: { exchange: ExchangeRow }): JSX.Element
       noun={["binding", "bindings"]}
       path={apiPath`exchanges/${exchange.vhost}/${addressName(exchange.name)}/bindings/destination`}
       columns={TO_COLUMNS}
-      rowKey={keyOf}
+      rowKey={bindingKey}
       actions={[UNBIND_ACTION]}
       isLocal
       searchLabel="Source"
@@ -191,7 +194,7 @@ function AddBinding({
   const destination = useSignal("")
   const key = useSignal(exchange.type === "x-consistent-hash" ? "1" : "")
   const args = useSignal<readonly ArgumentRow[]>([])
-  const submit = async (): Promise<void> => {
+  const submit = async (): Promise<string> => {
     const parsed = parseArguments(args.value, BINDING_ARGUMENTS)
     if (!parsed.ok) throw new Error(parsed.reason)
     const type = kind.value === "queue" ? "q" : "e"
@@ -199,41 +202,43 @@ function AddBinding({
       apiPath`bindings/${exchange.vhost}/e/${exchange.name}/${type}/${destination.value}`,
       { routing_key: key.value, arguments: parsed.value },
     )
-    toast("success", `Bound ${destination.value}`)
-    refreshAll()
-    onClose()
+    return `Bound ${destination.value}`
   }
   const isQueue = kind.value === "queue"
   return (
-    <Dialog title={`Add binding from ${exchange.name}`} isDrawer onClose={onClose}>
-      <Form action="Add binding" onSubmit={submit} onCancel={onClose}>
-        <FieldRow>
-          <Select
-            label="To"
-            value={kind}
-            options={[
-              ["queue", "Queue"],
-              ["exchange", "Exchange"],
-            ]}
-          />
-          <NameField
-            key={kind.value}
-            kind={isQueue ? "queue" : "exchange"}
-            vhost={exchange.vhost}
-            label={isQueue ? "Queue" : "Exchange"}
-            value={destination}
-            isRequired
-            hasFocus
-          />
-        </FieldRow>
-        <Field
-          label="Binding key"
-          value={key}
-          isMono
-          hint={KEY_HINTS[exchange.type] ?? "Compared with the routing key of a message."}
+    <FormDialog
+      title={`Add binding from ${exchange.name}`}
+      isDrawer
+      action="Add binding"
+      onSubmit={submit}
+      onClose={onClose}
+    >
+      <FieldRow>
+        <Select
+          label="To"
+          value={kind}
+          options={[
+            ["queue", "Queue"],
+            ["exchange", "Exchange"],
+          ]}
         />
-        <ArgumentEditor rows={args} known={exchange.type === "headers" ? BINDING_ARGUMENTS : []} />
-      </Form>
-    </Dialog>
+        <NameField
+          key={kind.value}
+          kind={isQueue ? "queue" : "exchange"}
+          vhost={exchange.vhost}
+          label={isQueue ? "Queue" : "Exchange"}
+          value={destination}
+          isRequired
+          hasFocus
+        />
+      </FieldRow>
+      <Field
+        label="Binding key"
+        value={key}
+        isMono
+        hint={KEY_HINTS[exchange.type] ?? "Compared with the routing key of a message."}
+      />
+      <ArgumentEditor rows={args} known={exchange.type === "headers" ? BINDING_ARGUMENTS : []} />
+    </FormDialog>
   )
 }

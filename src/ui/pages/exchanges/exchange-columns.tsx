@@ -1,11 +1,9 @@
-import type { ComponentChildren, JSX } from "preact"
+import type { JSX } from "preact"
 import { Badge } from "../../components/basics.tsx"
 import type { Column } from "../../components/data-table.tsx"
-import { formatRate } from "../../lib/format.ts"
+import { numberColumn } from "../../components/number-column.tsx"
 import { href } from "../../lib/route.ts"
-import { zeroOr } from "../connections/connection-columns.tsx"
 import { textOf } from "../connections/types.ts"
-import { rateOf } from "../overview/types.ts"
 import { exchangeHref, isDelayed, shownName, typeName } from "./types.ts"
 import type { ExchangeRow } from "./types.ts"
 
@@ -31,17 +29,10 @@ export function Policies({ exchange }: { exchange: ExchangeRow }): JSX.Element {
   const { policy, operator_policy: operator } = exchange
   return (
     <>
-      {policy !== null && <a href={href(["policies"], { name: policy })}>{policy}</a>}
+      {policy !== null && <a href={href(["policies"], { name: policy })}>{policy}</a>}{" "}
       {operator !== null && <Badge title="Operator policy">{operator}</Badge>}
     </>
   )
-}
-
-function rate(name: string): (row: ExchangeRow) => ComponentChildren {
-  return ({ message_stats: stats }) => {
-    const value = rateOf(stats, name).rate
-    return zeroOr(value, formatRate(value))
-  }
 }
 
 export const EXCHANGE_COLUMNS: readonly Column<ExchangeRow>[] = [
@@ -62,25 +53,13 @@ export const EXCHANGE_COLUMNS: readonly Column<ExchangeRow>[] = [
     cell: (row) => <ExchangeFeatures exchange={row} />,
   },
   { id: "policy", label: "Policy", cell: (row) => <Policies exchange={row} /> },
-  {
-    id: "message_stats.publish_in_details.rate",
-    label: "In",
+  numberColumn("message_stats.publish_in_details.rate", "In", {
     help: "Messages that clients publish here",
-    isNumber: true,
-    cell: rate("publish_in"),
-  },
-  {
-    id: "message_stats.publish_out_details.rate",
-    label: "Out",
+  }),
+  numberColumn("message_stats.publish_out_details.rate", "Out", {
     help: "Copies of them that go to queues",
-    isNumber: true,
-    cell: rate("publish_out"),
-  },
-  {
-    id: "message_stats.unroutable_details.rate",
-    label: "Unroutable",
+  }),
+  numberColumn("message_stats.unroutable_details.rate", "Unroutable", {
     help: "Messages that reach no queue",
-    isNumber: true,
-    cell: rate("unroutable"),
-  },
+  }),
 ]

@@ -1,19 +1,9 @@
 import type { JSX } from "preact"
 import { useMemo } from "preact/hooks"
-import {
-  Badge,
-  Button,
-  Empty,
-  ErrorBanner,
-  KeyValues,
-  Loading,
-  Page,
-  Panel,
-  Tabs,
-} from "../../components/basics.tsx"
+import { Badge, Button, KeyValues, Panel, Tabs } from "../../components/basics.tsx"
 import type { KeyValueItem } from "../../components/basics.tsx"
 import { RateChart } from "../../components/rate-chart.tsx"
-import { ApiError } from "../../core/api.ts"
+import { ThingPage } from "../../components/thing-page.tsx"
 import { location, navigate, setQuery } from "../../core/router.ts"
 import { usePoll } from "../../core/use-poll.ts"
 import { formatNumber, formatRate } from "../../lib/format.ts"
@@ -39,25 +29,26 @@ import type { ExchangeRow } from "./types.ts"
 export function Exchange({ params }: { readonly params: Params }): JSX.Element {
   const { vhost = "", name = "" } = params
   const poll = usePoll<ExchangeRow>(apiPath`exchanges/${vhost}/${name}`)
-  const { data, error, receivedMs } = poll.state.value
-  const isGone = error instanceof ApiError && error.status === 404
   return (
-    <Page
+    <ThingPage
+      poll={poll}
       title={shownName(name)}
       about={`Virtual host ${vhost}`}
       parent={{ label: "Exchanges", href: "#/exchanges" }}
-      badges={data !== null && !isGone && <ExchangeFeatures exchange={data} />}
-      actions={data !== null && !isGone && <Actions exchange={data} />}
+      gone={{
+        icon: "split",
+        title: "There is no such exchange",
+        text: (
+          <>
+            It may have been deleted. <a href="#/exchanges">All exchanges</a>
+          </>
+        ),
+      }}
+      badges={(exchange) => <ExchangeFeatures exchange={exchange} />}
+      actions={(exchange) => <Actions exchange={exchange} />}
     >
-      {isGone && (
-        <Empty icon="split" title="There is no such exchange">
-          It may have been deleted. <a href="#/exchanges">All exchanges</a>
-        </Empty>
-      )}
-      {error !== null && !isGone && <ErrorBanner error={error} retry={() => poll.refresh()} />}
-      {data === null && error === null && <Loading lines={8} />}
-      {data !== null && !isGone && <Parts exchange={data} receivedMs={receivedMs} />}
-    </Page>
+      {(exchange, receivedMs) => <Parts exchange={exchange} receivedMs={receivedMs} />}
+    </ThingPage>
   )
 }
 

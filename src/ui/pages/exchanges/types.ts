@@ -83,6 +83,7 @@ export const EXCHANGE_TYPES: readonly (readonly [type: string, name: string, abo
   ],
   ["x-modulus-hash", "Modulus hash", "one destination, by a hash of the routing key"],
   ["x-random", "Random", "one destination, by chance"],
+  ["x-local-random", "Local random", "one classic queue, by chance"],
   [
     "x-delayed-message",
     "Delayed message",

@@ -2,12 +2,11 @@ import type { JSX } from "preact"
 import { Empty } from "../../components/basics.tsx"
 import { DataTable } from "../../components/data-table.tsx"
 import type { BulkAction, Column } from "../../components/data-table.tsx"
-import { actOnAll } from "../../core/act.ts"
 import { del } from "../../core/api.ts"
-import { toast } from "../../core/toasts.ts"
+import { changeAll } from "../../core/bulk.ts"
 import { usePoll } from "../../core/use-poll.ts"
 import { currentVhost, inVhost } from "../../core/vhosts.ts"
-import { formatCount, formatNumber, formatRate } from "../../lib/format.ts"
+import { formatNumber, formatRate } from "../../lib/format.ts"
 import { maskUri } from "../../lib/masked-uri.ts"
 import { apiPath, href } from "../../lib/route.ts"
 import { isMissing, LinkState } from "../shovels/shovels.tsx"
@@ -55,14 +54,14 @@ const ACTIONS: readonly BulkAction<LinkRow>[] = [
   {
     label: "Restart",
     icon: "refresh",
-    async run(rows) {
-      const { doneCount, failures } = await actOnAll(rows, ({ vhost, id = "", node = "" }) =>
-        del(apiPath`federation-links/vhost/${vhost}/${id}/${node}/restart`),
-      )
-      if (doneCount > 0) toast("success", `Restarted ${formatCount(doneCount, ["link", "links"])}`)
-      if (failures.length > 0) toast("error", [...new Set(failures)].slice(0, 3).join("; "))
-      return failures.length === 0
-    },
+    run: (rows) =>
+      changeAll(rows, {
+        noun: ["link", "links"],
+        verb: "Restart",
+        done: "Restarted",
+        change: ({ vhost, id = "", node = "" }) =>
+          del(apiPath`federation-links/vhost/${vhost}/${id}/${node}/restart`),
+      }),
   },
 ]
 

@@ -2,11 +2,9 @@ import { useSignal } from "@preact/signals"
 import type { Signal } from "@preact/signals"
 import type { JSX } from "preact"
 import { ArgumentEditor } from "../../components/argument-editor.tsx"
-import { Dialog } from "../../components/dialog.tsx"
-import { Field, FieldRow, Form, Select } from "../../components/form.tsx"
+import { FormDialog } from "../../components/form-dialog.tsx"
+import { Field, FieldRow, Select } from "../../components/form.tsx"
 import { put } from "../../core/api.ts"
-import { toast } from "../../core/toasts.ts"
-import { refreshAll } from "../../core/use-poll.ts"
 import { defaultVhost, vhostNames } from "../../core/vhosts.ts"
 import { parseArguments, toRows } from "../../lib/arguments.ts"
 import type { ArgumentRow } from "../../lib/arguments.ts"
@@ -35,7 +33,7 @@ export function UpstreamForm({ row, onClose }: UpstreamFormProps): JSX.Element {
   const further = useSignal<readonly ArgumentRow[]>(
     toRows(furtherKeys(before, UPSTREAM_KEYS, OWN_KEYS)),
   )
-  const submit = async (): Promise<void> => {
+  const submit = async (): Promise<string> => {
     const parsed = parseArguments(further.value, UPSTREAM_KEYS)
     if (!parsed.ok) throw new Error(parsed.reason)
     const value = {
@@ -46,45 +44,43 @@ export function UpstreamForm({ row, onClose }: UpstreamFormProps): JSX.Element {
       "ack-mode": ackMode.value,
     }
     await put(apiPath`parameters/federation-upstream/${vhost.value}/${name.value}`, { value })
-    toast("success", `${row === null ? "Added" : "Changed"} ${name.value}`)
-    refreshAll()
-    onClose()
+    return `${row === null ? "Added" : "Changed"} ${name.value}`
   }
   const isFixed = row !== null
   return (
-    <Dialog title={isFixed ? `Edit ${row.name}` : "Add upstream"} isDrawer onClose={onClose}>
-      <Form
-        action={isFixed ? "Save upstream" : "Add upstream"}
-        onSubmit={submit}
-        onCancel={onClose}
-      >
-        <FieldRow>
-          <Field label="Name" value={name} isRequired isDisabled={isFixed} hasFocus={!isFixed} />
-          <Select
-            label="Virtual host"
-            value={vhost}
-            options={vhostNames.value}
-            isDisabled={isFixed}
-          />
-        </FieldRow>
-        <Field
-          label="URI"
-          value={uri}
-          lines={2}
-          isMono
-          isRequired
-          placeholder="amqps://user:password@other-broker/vhost"
-          hint="Of the other broker. One on each line: one of them is taken at random."
+    <FormDialog
+      title={isFixed ? `Edit ${row.name}` : "Add upstream"}
+      isDrawer
+      action={isFixed ? "Save upstream" : "Add upstream"}
+      onSubmit={submit}
+      onClose={onClose}
+    >
+      <FieldRow>
+        <Field label="Name" value={name} isRequired isDisabled={isFixed} hasFocus={!isFixed} />
+        <Select
+          label="Virtual host"
+          value={vhost}
+          options={vhostNames.value}
+          isDisabled={isFixed}
         />
-        <PaceFields prefetch={prefetch} delay={delay} />
-        <Select label="Messages are acked" value={ackMode} options={ACK_MODES} />
-        <ArgumentEditor label="Further settings" rows={further} known={UPSTREAM_KEYS} />
-        <p class="field-hint">
-          A <a href="#/policies">policy</a> with federation-upstream says which exchanges and queues
-          use it.
-        </p>
-      </Form>
-    </Dialog>
+      </FieldRow>
+      <Field
+        label="URI"
+        value={uri}
+        lines={2}
+        isMono
+        isRequired
+        placeholder="amqps://user:password@other-broker/vhost"
+        hint="Of the other broker. One on each line: one of them is taken at random."
+      />
+      <PaceFields prefetch={prefetch} delay={delay} />
+      <Select label="Messages are acked" value={ackMode} options={ACK_MODES} />
+      <ArgumentEditor label="Further settings" rows={further} known={UPSTREAM_KEYS} />
+      <p class="field-hint">
+        A <a href="#/policies">policy</a> with federation-upstream says which exchanges and queues
+        use it.
+      </p>
+    </FormDialog>
   )
 }
 

@@ -1,13 +1,11 @@
 import type { ComponentChildren, JSX } from "preact"
 import { DataTable } from "../../components/data-table.tsx"
 import type { BulkAction, Column } from "../../components/data-table.tsx"
-import { actOnAll } from "../../core/act.ts"
 import { del } from "../../core/api.ts"
-import { confirm } from "../../core/confirm.ts"
-import { toast } from "../../core/toasts.ts"
+import { deletion } from "../../core/bulk.ts"
 import { usePoll } from "../../core/use-poll.ts"
 import { currentVhost, inVhost } from "../../core/vhosts.ts"
-import { formatCount, formatDuration } from "../../lib/format.ts"
+import { formatDuration } from "../../lib/format.ts"
 import { urisToText } from "../../lib/masked-uri.ts"
 import { apiPath } from "../../lib/route.ts"
 import { textOf } from "../shovels/types.ts"
@@ -19,34 +17,15 @@ interface Named {
   readonly vhost: string
 }
 
-function deletion<Row extends Named>(
+function deletionOf<Row extends Named>(
   component: string,
   noun: readonly [string, string],
 ): BulkAction<Row> {
-  return {
-    label: "Delete",
-    icon: "trash",
-    isDangerous: true,
-    async run(rows) {
-      const what = formatCount(rows.length, noun)
-      const [only] = rows
-      const isSure = await confirm({
-        title: `Delete ${what}`,
-        text: "Links by them end, and what they have made at the other broker is taken away.",
-        action: `Delete ${what}`,
-        isDangerous: true,
-        typed: rows.length === 1 && only !== undefined ? only.name : String(rows.length),
-        items: rows.map(({ vhost, name }) => `${vhost} ${name}`),
-      })
-      if (!isSure) return false
-      const { doneCount, failures } = await actOnAll(rows, ({ vhost, name }) =>
-        del(apiPath`parameters/${component}/${vhost}/${name}`),
-      )
-      if (doneCount > 0) toast("success", `Deleted ${formatCount(doneCount, noun)}`)
-      if (failures.length > 0) toast("error", [...new Set(failures)].slice(0, 3).join("; "))
-      return failures.length === 0
-    },
-  }
+  return deletion(
+    noun,
+    "Links by them end, and what they have made at the other broker is taken away.",
+    ({ vhost, name }) => del(apiPath`parameters/${component}/${vhost}/${name}`),
+  )
 }
 
 function named<Row extends Named>(edit: (row: Row) => void): Column<Row>[] {
@@ -128,7 +107,7 @@ export function Upstreams({ onAdd, onEdit }: ListProps<UpstreamRow>): JSX.Elemen
         valueColumn("consumer-tag", "Consumer tag", "default", true),
       ]}
       rowKey={({ vhost, name }) => `${vhost}/${name}`}
-      actions={[deletion<UpstreamRow>("federation-upstream", ["upstream", "upstreams"])]}
+      actions={[deletionOf<UpstreamRow>("federation-upstream", ["upstream", "upstreams"])]}
       empty={{
         title: "No upstreams",
         text: <>An upstream is another broker. {addLink(onAdd, "Add one")}</>,
@@ -159,7 +138,7 @@ export function UpstreamSets({ onAdd, onEdit }: ListProps<UpstreamSetRow>): JSX.
       ]}
       rowKey={({ vhost, name }) => `${vhost}/${name}`}
       actions={[
-        deletion<UpstreamSetRow>("federation-upstream-set", ["upstream set", "upstream sets"]),
+        deletionOf<UpstreamSetRow>("federation-upstream-set", ["upstream set", "upstream sets"]),
       ]}
       empty={{
         title: "No upstream sets",

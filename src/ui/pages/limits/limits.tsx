@@ -2,17 +2,15 @@ import { useSignal } from "@preact/signals"
 import type { JSX } from "preact"
 import { Button, Page, Panel } from "../../components/basics.tsx"
 import { DataTable } from "../../components/data-table.tsx"
-import { Dialog } from "../../components/dialog.tsx"
-import { Field, Form, Select } from "../../components/form.tsx"
+import { FormDialog } from "../../components/form-dialog.tsx"
 import { act } from "../../core/act.ts"
 import { del } from "../../core/api.ts"
 import { confirm } from "../../core/confirm.ts"
-import { toast } from "../../core/toasts.ts"
-import { refreshAll, usePoll } from "../../core/use-poll.ts"
-import { defaultVhost, vhostNames } from "../../core/vhosts.ts"
+import { usePoll } from "../../core/use-poll.ts"
+import { defaultVhost } from "../../core/vhosts.ts"
 import { formatNumber } from "../../lib/format.ts"
 import { apiPath, href } from "../../lib/route.ts"
-import { RowActions } from "../users/permissions.tsx"
+import { RowActions, SubjectField } from "../users/permissions.tsx"
 import {
   LimitFields,
   saveLimits,
@@ -160,43 +158,27 @@ function LimitForm(props: {
   const isVhost = kind === "vhost"
   const name = useSignal(row?.name ?? (isVhost ? defaultVhost.value : ""))
   const fields = useLimitFields(row?.value ?? {}, known)
-  const users = usePoll<readonly { readonly name: string }[]>(isVhost ? null : "users?columns=name")
-    .state.value.data
-  const submit = async (): Promise<void> => {
+  const submit = async (): Promise<string> => {
     await saveLimits(
       kind,
       name.value,
       row?.value ?? {},
       fields.map(([limit, value]) => [limit, value.value]),
     )
-    toast("success", `Set the limits of ${name.value}`)
-    refreshAll()
-    onClose()
+    return `Set the limits of ${name.value}`
   }
   return (
-    <Dialog title={isVhost ? "Limit a virtual host" : "Limit a user"} onClose={onClose}>
-      <Form action="Set limits" onSubmit={submit} onCancel={onClose}>
-        {isVhost ? (
-          <Select
-            label="Virtual host"
-            value={name}
-            options={vhostNames.value}
-            isDisabled={row !== null}
-          />
-        ) : (
-          <Field
-            label="User"
-            value={name}
-            isRequired
-            isDisabled={row !== null}
-            suggestions={users?.map((one) => one.name) ?? []}
-          />
-        )}
-        <LimitFields fields={fields} />
-        <p class="field-hint">
-          Empty is no limit. What is there already stays; new ones are refused.
-        </p>
-      </Form>
-    </Dialog>
+    <FormDialog
+      title={isVhost ? "Limit a virtual host" : "Limit a user"}
+      action="Set limits"
+      onSubmit={submit}
+      onClose={onClose}
+    >
+      <SubjectField kind={kind} value={name} isFixed={row !== null} />
+      <LimitFields fields={fields} />
+      <p class="field-hint">
+        Empty is no limit. What is there already stays; new ones are refused.
+      </p>
+    </FormDialog>
   )
 }

@@ -12,6 +12,7 @@ import { formatNumber } from "../../lib/format.ts"
 import { appendLines, LEVELS, matchesLine, parseLogLine } from "../../lib/log-lines.ts"
 import type { LogLine } from "../../lib/log-lines.ts"
 import { location, setQuery } from "../../core/router.ts"
+import { usePoll } from "../../core/use-poll.ts"
 import { withQuery } from "../../lib/route.ts"
 import { LogList } from "./log-list.tsx"
 
@@ -177,32 +178,31 @@ function LogToolbar({ feed, level, text, shownCount }: LogToolbarProps): JSX.Ele
 
 const WRITTEN = ["trace", "debug", "info", "warn", "error", "fatal", "none"] as const
 
-/** What is written at all; the API does not tell which it is at present. */
-function WrittenLevel(): JSX.Element {
+/** What is written at all. */
+function WrittenLevel(): JSX.Element | null {
+  const { data } = usePoll<{ readonly level: string }>("logs/level").state.value
   return (
-    <label class="header-select log-level">
-      Write from
-      <select
-        aria-label="Level that is written from now on"
-        title="Until the next start of the broker; the configuration stays as it is"
-        value=""
-        onChange={(event) => {
-          const { value } = event.currentTarget
-          event.currentTarget.value = ""
-          if (value !== "")
+    data && (
+      <label class="header-select log-level">
+        Write from
+        <select
+          aria-label="Level from which lines are written"
+          title="Until the next start of the broker; the configuration stays as it is"
+          value={data.level}
+          onChange={({ currentTarget: { value } }) =>
             void act(
               () => put("logs/level", { level: value }),
               `The log is written from ${value} on`,
             )
-        }}
-      >
-        <option value="">set level…</option>
-        {WRITTEN.map((one) => (
-          <option value={one} key={one}>
-            {one}
-          </option>
-        ))}
-      </select>
-    </label>
+          }
+        >
+          {WRITTEN.map((one) => (
+            <option value={one} key={one}>
+              {one}
+            </option>
+          ))}
+        </select>
+      </label>
+    )
   )
 }

@@ -50,7 +50,7 @@ export function BodyView({ message, name, loadAll }: BodyViewProps): JSX.Element
         actions={<DownloadButton message={message} bytes={packed} name={name} />}
       />
       {unpacked !== null && (
-        <p class="body-note">
+        <p class="field-hint">
           {isShownPacked
             ? "These are the compressed bytes."
             : `Unpacked from ${formatBytes(packed.length)} to ${unpacked.isCut ? "more than " : ""}${formatBytes(unpacked.bytes.length)}.`}{" "}
@@ -60,7 +60,7 @@ export function BodyView({ message, name, loadAll }: BodyViewProps): JSX.Element
         </p>
       )}
       {isCut && (
-        <p class="body-note">
+        <p class="field-hint">
           The first {formatBytes(packed.length)} of {formatBytes(message.payload_bytes)}.{" "}
           {loadAll !== null && <Button onClick={loadAll}>Load all of it</Button>}
         </p>
@@ -123,9 +123,9 @@ function Views({ bytes, type, actions }: ViewsProps): JSX.Element {
         </pre>
       )}
       {text.length > SHOWN_MAX && view?.id !== "tree" && (
-        <p class="body-note">The rest is not shown; Copy and Download have all of it.</p>
+        <p class="field-hint">The rest is not shown; Copy and Download have all of it.</p>
       )}
-      {bytes.length === 0 && <p class="body-note">The body is empty.</p>}
+      {bytes.length === 0 && <p class="field-hint">The body is empty.</p>}
     </>
   )
 }

@@ -73,7 +73,7 @@ function Cells(props: {
       <td class="is-number" data-label={kind === "stream" ? "Offset" : "#"}>
         {formatNumber(message.index)}
       </td>
-      <td data-label="Routing key" title={message.routing_key}>
+      <td class="is-wide" data-label="Routing key" title={message.routing_key}>
         {message.routing_key === "" ? <span class="muted">(none)</span> : message.routing_key}{" "}
         {message.redelivered && <Badge title="Redelivered">R</Badge>}
         {death !== undefined && <Badge tone="danger">{death.reason}</Badge>}

@@ -3,7 +3,14 @@ import { Panel } from "../../components/basics.tsx"
 import { Chart } from "../../components/chart.tsx"
 import type { Line } from "../../components/chart.tsx"
 import { useHistory } from "../../core/use-history.ts"
-import { formatByteRate, formatBytes, formatPercent, formatRate } from "../../lib/format.ts"
+import type { Unit } from "../../lib/chart-values.ts"
+import {
+  formatByteRate,
+  formatBytes,
+  formatDelay,
+  formatPercent,
+  formatRate,
+} from "../../lib/format.ts"
 import { apiPath, withQuery } from "../../lib/route.ts"
 import { NODE_SAMPLES } from "../../lib/samples.ts"
 import type { Rate } from "../overview/types.ts"
@@ -15,26 +22,25 @@ type Churn = Readonly<Record<string, number | Rate>>
 interface Drawn {
   readonly title: string
   readonly format: (value: number | null) => string
-  readonly isBytes?: boolean
+  readonly unit?: Unit
   readonly isStacked?: boolean
   readonly lines: readonly (readonly [label: string, color: number, field: string])[]
 }
 
-const formatMs = (value: number | null): string => (value === null ? "–" : `${value.toFixed(1)} ms`)
-
 const GAUGES: readonly Drawn[] = [
-  { title: "Memory", format: formatBytes, isBytes: true, lines: [["Used", 1, "mem_used"]] },
+  { title: "Memory", format: formatBytes, unit: "bytes", lines: [["Used", 1, "mem_used"]] },
   {
     title: "Delay and latency",
-    format: formatMs,
+    format: formatDelay,
     lines: [
       ["Event-loop delay", 4, "event_loop_delay_p99"],
       ["Confirm latency", 3, "confirm_latency_p99"],
     ],
   },
-  { title: "Disk free", format: formatBytes, isBytes: true, lines: [["Free", 5, "disk_free"]] },
+  { title: "Disk free", format: formatBytes, unit: "bytes", lines: [["Free", 5, "disk_free"]] },
   {
     title: "File descriptors",
+    unit: "count",
     format: (value) => (value === null ? "–" : value.toFixed(0)),
     lines: [
       ["Open", 8, "fd_used"],
@@ -47,6 +53,7 @@ const GAUGES: readonly Drawn[] = [
 const RATES: readonly Drawn[] = [
   {
     title: "CPU",
+    unit: "count",
     format: (value) => formatPercent(value === null ? null : value / 1000),
     isStacked: true,
     lines: [
@@ -57,7 +64,7 @@ const RATES: readonly Drawn[] = [
   {
     title: "Data read and written",
     format: formatByteRate,
-    isBytes: true,
+    unit: "bytes",
     lines: [
       ["Read", 2, "io_read_bytes"],
       ["Written", 1, "io_write_bytes"],
@@ -119,13 +126,13 @@ function ChartGroup({ drawn, kind, seedPath, values, receivedMs }: ChartGroupPro
     <>
       {drawn
         .filter(({ lines }) => lines.some(([, , field]) => typeof values[field] === "number"))
-        .map(({ title, lines, format, isBytes = false, isStacked = false }) => (
+        .map(({ title, lines, format, unit = "other", isStacked = false }) => (
           <Panel title={title} key={title}>
             <Chart
               title={title}
               times={times}
               format={format}
-              isBytes={isBytes}
+              unit={unit}
               isStacked={isStacked}
               height={140}
               lines={lines.map(([label, color, field]): Line => ({

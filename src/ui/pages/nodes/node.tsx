@@ -1,16 +1,14 @@
 import type { JSX } from "preact"
-import {
-  ErrorBanner,
-  KeyValues,
-  Loading,
-  Page,
-  Panel,
-  State,
-  Tile,
-  Tiles,
-} from "../../components/basics.tsx"
+import { KeyValues, Panel, State, Tile, Tiles } from "../../components/basics.tsx"
+import { ThingPage } from "../../components/thing-page.tsx"
 import { usePoll } from "../../core/use-poll.ts"
-import { formatBytes, formatDuration, formatNumber, formatRate } from "../../lib/format.ts"
+import {
+  formatBytes,
+  formatDelay,
+  formatDuration,
+  formatNumber,
+  formatRate,
+} from "../../lib/format.ts"
 import { apiPath } from "../../lib/route.ts"
 import type { Params } from "../../lib/route.ts"
 import { rateOf } from "../overview/types.ts"
@@ -28,28 +26,29 @@ export function Node({ params: { name = "" } }: { params: Params }): JSX.Element
 export function NodePage({ name, isOnly }: { name: string; isOnly: boolean }): JSX.Element {
   const poll = usePoll<NodeDetails>(apiPath`nodes/${name}`)
   const overview = usePoll<OverviewData>("overview").state.value.data
-  const { data, error, receivedMs } = poll.state.value
   return (
-    <Page
+    <ThingPage
+      poll={poll}
       title={name}
       {...(isOnly ? { about: "The only node" } : { parent: { label: "Nodes", href: "#/nodes" } })}
-      badges={data !== null && <AlarmState node={data} />}
+      badges={(node) => <AlarmState node={node} />}
     >
-      {error !== null && <ErrorBanner error={error} retry={() => poll.refresh()} />}
-      {data === null && error === null && <Loading lines={8} />}
-      {data !== null && <Figures node={data} />}
-      {data !== null && (
-        <NodeCharts node={data} churn={overview?.churn_rates ?? null} receivedMs={receivedMs} />
+      {(node, receivedMs) => (
+        <>
+          <Figures node={node} />
+          <NodeCharts node={node} churn={overview?.churn_rates ?? null} receivedMs={receivedMs} />
+          <div class="columns">
+            <MemoryPanel node={node} />
+            <About node={node} />
+            <Churn churn={overview?.churn_rates ?? null} />
+            <Listeners
+              listeners={overview?.listeners ?? []}
+              certificates={node.certificates ?? []}
+            />
+          </div>
+        </>
       )}
-      {data !== null && (
-        <div class="columns">
-          <MemoryPanel node={data} />
-          <About node={data} />
-          <Churn churn={overview?.churn_rates ?? null} />
-          <Listeners listeners={overview?.listeners ?? []} certificates={data.certificates ?? []} />
-        </div>
-      )}
-    </Page>
+    </ThingPage>
   )
 }
 
@@ -57,10 +56,6 @@ function AlarmState({ node }: { node: NodeDetails }): JSX.Element {
   if (node.mem_alarm) return <State tone="danger">low on memory</State>
   if (node.disk_free_alarm) return <State tone="danger">low on disk</State>
   return <State tone="ok">running</State>
-}
-
-function milliseconds(value: number | null | undefined): string {
-  return value === undefined || value === null ? "–" : `${value.toFixed(value < 10 ? 1 : 0)} ms`
 }
 
 function Figures({ node }: { node: NodeDetails }): JSX.Element {
@@ -81,12 +76,12 @@ function Figures({ node }: { node: NodeDetails }): JSX.Element {
       />
       <Tile
         label="Event-loop delay"
-        value={milliseconds(node.event_loop_delay_p99)}
+        value={formatDelay(node.event_loop_delay_p99)}
         note="99 % are shorter"
       />
       <Tile
         label="Confirm latency"
-        value={milliseconds(node.confirm_latency_p99)}
+        value={formatDelay(node.confirm_latency_p99)}
         note="99 % are shorter"
       />
       {used !== undefined && (
@@ -133,7 +128,7 @@ function About({ node }: { node: NodeDetails }): JSX.Element {
             "Syncs",
             node.io_sync_count === undefined
               ? null
-              : `${formatNumber(node.io_sync_count)}, ${milliseconds(node.io_sync_avg_time)} on average`,
+              : `${formatNumber(node.io_sync_count)}, ${formatDelay(node.io_sync_avg_time)} on average`,
             "fsync: what is confirmed has been through one",
           ],
         ]}

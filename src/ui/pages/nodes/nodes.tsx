@@ -1,7 +1,8 @@
 import type { JSX } from "preact"
-import { ErrorBanner, Loading, Page, State } from "../../components/basics.tsx"
+import { State } from "../../components/basics.tsx"
 import { DataTable } from "../../components/data-table.tsx"
 import type { Column } from "../../components/data-table.tsx"
+import { ThingPage } from "../../components/thing-page.tsx"
 import { usePoll } from "../../core/use-poll.ts"
 import { formatBytes, formatDuration } from "../../lib/format.ts"
 import { href } from "../../lib/route.ts"
@@ -30,24 +31,22 @@ const COLUMNS: readonly Column<NodeDetails>[] = [
 
 export function Nodes(): JSX.Element {
   const poll = usePoll<readonly NodeDetails[]>("nodes")
-  const { data, error } = poll.state.value
+  const { data } = poll.state.value
   const [only] = data ?? []
   if (data?.length === 1 && only !== undefined) return <NodePage name={only.name} isOnly />
   return (
-    <Page title="Nodes">
-      {error !== null && <ErrorBanner error={error} retry={() => poll.refresh()} />}
-      {data === null && error === null && <Loading lines={6} />}
-      {data !== null && (
+    <ThingPage poll={poll} title="Nodes">
+      {(nodes) => (
         <DataTable<NodeDetails>
           id="nodes"
           noun={["node", "nodes"]}
-          rows={data}
+          rows={nodes}
           columns={COLUMNS}
           rowKey={({ name }) => name}
           rowHref={({ name }) => href(["nodes", name])}
           empty={{ title: "No nodes" }}
         />
       )}
-    </Page>
+    </ThingPage>
   )
 }

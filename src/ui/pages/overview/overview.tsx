@@ -6,46 +6,48 @@ import {
   KeyValues,
   Loading,
   Meter,
-  Page,
   Panel,
   State,
   Tile,
   Tiles,
 } from "../../components/basics.tsx"
-import { Chart } from "../../components/chart.tsx"
-import type { Line } from "../../components/chart.tsx"
+import { RateChart } from "../../components/rate-chart.tsx"
+import { ThingPage } from "../../components/thing-page.tsx"
+import { TrafficCharts } from "../../components/traffic-charts.tsx"
 import { may } from "../../core/session.ts"
 import { usePoll } from "../../core/use-poll.ts"
 import { currentVhost } from "../../core/vhosts.ts"
 import {
   formatByteRate,
   formatBytes,
+  formatDelay,
   formatDuration,
   formatNumber,
   formatPercent,
   formatRate,
   formatShort,
 } from "../../lib/format.ts"
-import { History, logTimes } from "../../lib/history.ts"
+import { withQuery } from "../../lib/route.ts"
+import { MESSAGE_SAMPLES } from "../../lib/samples.ts"
+import { Listeners } from "../nodes/listeners.tsx"
 import { cpuShare, rateOf } from "./types.ts"
 import type { NodeData, OverviewData, Rate } from "./types.ts"
 
 /** The broker, or one vhost, at a glance. */
-const SAMPLE_MS = 5000
-
 export function Overview(): JSX.Element {
   const poll = usePoll<OverviewData>("overview", { vhost: currentVhost.value })
-  const { data, error, receivedMs } = poll.state.value
   const where =
     currentVhost.value === "" ? "All virtual hosts" : `Virtual host ${currentVhost.value}`
   return (
-    <Page title="Overview" about={where}>
-      {error !== null && <ErrorBanner error={error} retry={() => poll.refresh()} />}
-      {data === null && error === null && <Loading lines={8} />}
-      {data !== null && <Totals data={data} />}
-      {data !== null && <Charts data={data} receivedMs={receivedMs} />}
-      {data !== null && <Details data={data} />}
-    </Page>
+    <ThingPage poll={poll} title="Overview" about={where}>
+      {(data, receivedMs) => (
+        <>
+          <Totals data={data} />
+          <Charts data={data} receivedMs={receivedMs} />
+          <Details data={data} />
+        </>
+      )}
+    </ThingPage>
   )
 }
 
@@ -92,119 +94,35 @@ interface ChartsProps {
   readonly receivedMs: number
 }
 
-const MESSAGE_LINES: readonly (readonly [name: string, label: string, color: number])[] = [
-  ["publish", "Publish", 1],
-  ["deliver_get", "Deliver", 2],
-  ["ack", "Ack", 5],
-  ["confirm", "Confirm", 3],
-  ["redeliver", "Redeliver", 4],
-  ["return_unroutable", "Unroutable", 6],
-]
-
 function Charts({ data, receivedMs }: ChartsProps): JSX.Element {
-  const { queue_totals: totals, message_stats: stats } = data
-  const ready = totals.messages_ready_log
-  const hasLog = ready.length > 0
-  // Of one vhost, or for users who see only theirs, the broker keeps no samples: the page gathers its own.
-  const own = useHistory(data, receivedMs)
-  const times = hasLog
-    ? logTimes(ready.length, Math.floor(receivedMs / SAMPLE_MS) * SAMPLE_MS, SAMPLE_MS)
-    : own.map(({ timeMs }) => timeMs / 1000)
-  const rates = MESSAGE_LINES.map(([name, label, color], index): Line => ({
-    label,
-    color,
-    values: hasLog
-      ? padded(rateOf(stats, name).log, times.length)
-      : own.map(({ values }) => values[index + 2] ?? null),
-  }))
-  const queued: readonly Line[] = [
-    {
-      label: "Unacked",
-      color: 2,
-      values: hasLog
-        ? padded(totals.messages_unacknowledged_log, times.length)
-        : own.map(({ values }) => values[0] ?? null),
-    },
-    {
-      label: "Ready",
-      color: 1,
-      values: hasLog ? padded(ready, times.length) : own.map(({ values }) => values[1] ?? null),
-    },
-  ]
+  const vhost = currentVhost.value
   return (
-    <div class="columns is-even">
-      <Panel title="Queued messages">
-        <Chart
-          title="Queued messages"
-          times={times}
-          lines={queued}
-          isStacked
-          format={formatShort}
-        />
-      </Panel>
-      <Panel title="Message rates">
-        <Chart title="Message rates" times={times} lines={rates} format={formatRate} />
-      </Panel>
-      {data.recv_oct_details !== undefined && hasLog && (
+    <TrafficCharts
+      key={vhost}
+      seedPath={withQuery("overview", { ...MESSAGE_SAMPLES, vhost: vhost || undefined })}
+      pick={({ queue_totals: totals }) => ({ ...Object(totals) })}
+      counts={data.queue_totals}
+      stats={data.message_stats}
+      receivedMs={receivedMs}
+    >
+      {data.recv_oct_details?.log !== undefined && (
         <Panel title="Data rates">
-          <Chart
+          <RateChart
             title="Data rates"
-            times={times}
-            lines={octetLines(data, times.length)}
-            isBytes
+            stats={{ ...data }}
+            lines={[
+              ["recv_oct", "Received", 1],
+              ["send_oct", "Sent", 2],
+            ]}
+            receivedMs={receivedMs}
+            unit="bytes"
             format={formatByteRate}
           />
         </Panel>
       )}
       {may("monitoring") && <NodePanel />}
-    </div>
+    </TrafficCharts>
   )
-}
-
-function octetLines(
-  { recv_oct_details: received, send_oct_details: sent }: OverviewData,
-  length: number,
-): Line[] {
-  return [
-    { label: "Received", color: 1, values: padded(received?.log, length) },
-    { label: "Sent", color: 2, values: padded(sent?.log, length) },
-  ]
-}
-
-/** Counters that began later have shorter logs. */
-function padded(log: readonly number[] | undefined, length: number): (number | null)[] {
-  const values = log ?? []
-  return [
-    ...Array.from({ length: Math.max(0, length - values.length) }, () => null),
-    ...values.slice(-length),
-  ]
-}
-
-/** Ready and unacked as they are, the counters as rates. */
-function useHistory(
-  data: OverviewData,
-  receivedMs: number,
-): readonly { timeMs: number; values: readonly (number | null)[] }[] {
-  const gauges = useRef(new History("gauge"))
-  const rates = useRef(new History("rate"))
-  const vhost = useRef(currentVhost.value)
-  if (vhost.current !== currentVhost.value) {
-    vhost.current = currentVhost.value
-    gauges.current = new History("gauge")
-    rates.current = new History("rate")
-  }
-  const { messages_ready: ready, messages_unacknowledged: unacked } = data.queue_totals
-  gauges.current.push(receivedMs, [unacked, ready])
-  const counters = MESSAGE_LINES.map(([name]) => data.message_stats[name])
-  rates.current.push(
-    receivedMs,
-    counters.map((value) => (typeof value === "number" ? value : null)),
-  )
-  const byTime = new Map(rates.current.samples.map(({ timeMs, values }) => [timeMs, values]))
-  return gauges.current.samples.map(({ timeMs, values }) => ({
-    timeMs,
-    values: [...values, ...(byTime.get(timeMs) ?? MESSAGE_LINES.map(() => null))],
-  }))
 }
 
 function NodePanel(): JSX.Element {
@@ -261,16 +179,12 @@ function NodeResources({ node, share }: { node: NodeData; share: number | null }
         items={[
           [
             "Event-loop delay",
-            node.event_loop_delay_p99 === undefined
-              ? null
-              : `${node.event_loop_delay_p99.toFixed(1)} ms`,
+            formatDelay(node.event_loop_delay_p99),
             "99th percentile: how long a message may wait for the broker's one thread",
           ],
           [
             "Confirm latency",
-            node.confirm_latency_p99 === undefined
-              ? null
-              : `${node.confirm_latency_p99.toFixed(1)} ms`,
+            formatDelay(node.confirm_latency_p99),
             "99th percentile, from publish to confirm",
           ],
           ["Uptime", formatDuration(node.uptime)],
@@ -323,20 +237,7 @@ function Details({ data }: { data: OverviewData }): JSX.Element {
           <KeyValues items={CHURN.map(([name, label]) => [label, churnText(churn, name)])} />
         </Panel>
       )}
-      {listeners.length > 0 && (
-        <Panel title="Listeners">
-          <ul class="overview-listeners">
-            {listeners.map(({ protocol, ip_address: address, port }) => (
-              <li key={`${protocol} ${address} ${String(port)}`}>
-                <span>{protocol}</span>
-                <span class="mono">
-                  {address.includes(":") ? `[${address}]` : address}:{port}
-                </span>
-              </li>
-            ))}
-          </ul>
-        </Panel>
-      )}
+      {listeners.length > 0 && <Listeners listeners={listeners} certificates={[]} />}
     </div>
   )
 }

@@ -1,10 +1,8 @@
 import { useSignal } from "@preact/signals"
 import type { JSX } from "preact"
-import { Dialog } from "../../components/dialog.tsx"
-import { Field, FieldRow, Form, Select } from "../../components/form.tsx"
+import { FormDialog } from "../../components/form-dialog.tsx"
+import { Field, FieldRow, Select } from "../../components/form.tsx"
 import { put } from "../../core/api.ts"
-import { toast } from "../../core/toasts.ts"
-import { refreshAll } from "../../core/use-poll.ts"
 import { defaultVhost, vhostNames } from "../../core/vhosts.ts"
 import { apiPath } from "../../lib/route.ts"
 
@@ -36,7 +34,7 @@ export function ParameterForm({ isGlobal, row, onClose }: ParameterFormProps): J
   const component = useSignal(row?.component ?? "")
   const vhost = useSignal(row?.vhost ?? defaultVhost.value)
   const text = useSignal(row === null ? "{\n  \n}" : JSON.stringify(row.value, null, 2))
-  const submit = async (): Promise<void> => {
+  const submit = async (): Promise<string> => {
     let value: unknown
     try {
       value = JSON.parse(text.value)
@@ -47,53 +45,55 @@ export function ParameterForm({ isGlobal, row, onClose }: ParameterFormProps): J
     }
     const target = isGlobal ? {} : { component: component.value, vhost: vhost.value }
     await put(pathOf({ name: name.value, ...target }), { value })
-    toast("success", `Set ${name.value}`)
-    refreshAll()
-    onClose()
+    return `Set ${name.value}`
   }
   const isFixed = row !== null
   return (
-    <Dialog title={isFixed ? `Edit ${row.name}` : "Add parameter"} isDrawer onClose={onClose}>
-      <Form action="Set parameter" onSubmit={submit} onCancel={onClose}>
-        <Field
-          label="Name"
-          value={name}
-          isRequired
-          hasFocus={!isFixed}
-          isDisabled={isFixed}
-          {...(isGlobal
-            ? { hint: "cluster_name is the name of the cluster; other names are for tools." }
-            : {})}
-        />
-        {!isGlobal && (
-          <FieldRow>
-            <Field
-              label="Component"
-              value={component}
-              isRequired
-              isDisabled={isFixed}
-              suggestions={COMPONENTS}
-              help="Who it is for. The broker knows shovel, federation-upstream and federation-upstream-set; others are kept for tools."
-            />
-            <Select
-              label="Virtual host"
-              value={vhost}
-              options={vhostNames.value}
-              isDisabled={isFixed}
-            />
-          </FieldRow>
-        )}
-        <Field
-          label="Value"
-          value={text}
-          lines={12}
-          isMono
-          isRequired
-          hint={
-            'JSON: an object, "text" in quotes, a number, true or false. Passwords in URIs are shown here as they are.'
-          }
-        />
-      </Form>
-    </Dialog>
+    <FormDialog
+      title={isFixed ? `Edit ${row.name}` : "Add parameter"}
+      isDrawer
+      action="Set parameter"
+      onSubmit={submit}
+      onClose={onClose}
+    >
+      <Field
+        label="Name"
+        value={name}
+        isRequired
+        hasFocus={!isFixed}
+        isDisabled={isFixed}
+        {...(isGlobal
+          ? { hint: "cluster_name is the name of the cluster; other names are for tools." }
+          : {})}
+      />
+      {!isGlobal && (
+        <FieldRow>
+          <Field
+            label="Component"
+            value={component}
+            isRequired
+            isDisabled={isFixed}
+            suggestions={COMPONENTS}
+            help="Who it is for. The broker knows shovel, federation-upstream and federation-upstream-set; others are kept for tools."
+          />
+          <Select
+            label="Virtual host"
+            value={vhost}
+            options={vhostNames.value}
+            isDisabled={isFixed}
+          />
+        </FieldRow>
+      )}
+      <Field
+        label="Value"
+        value={text}
+        lines={12}
+        isMono
+        isRequired
+        hint={
+          'JSON: an object, "text" in quotes, a number, true or false. Passwords in URIs are shown here as they are.'
+        }
+      />
+    </FormDialog>
   )
 }

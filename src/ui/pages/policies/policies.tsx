@@ -4,13 +4,10 @@ import { Badge, Button, Page } from "../../components/basics.tsx"
 import { DataTable } from "../../components/data-table.tsx"
 import type { BulkAction, Column } from "../../components/data-table.tsx"
 import { Dialog } from "../../components/dialog.tsx"
-import { actOnAll } from "../../core/act.ts"
 import { del } from "../../core/api.ts"
-import { confirm } from "../../core/confirm.ts"
+import { deletion } from "../../core/bulk.ts"
 import { may } from "../../core/session.ts"
-import { toast } from "../../core/toasts.ts"
 import { currentVhost, inVhost } from "../../core/vhosts.ts"
-import { formatCount } from "../../lib/format.ts"
 import { apiPath } from "../../lib/route.ts"
 import { Matches } from "./matches.tsx"
 import { PolicyForm } from "./policy-form.tsx"
@@ -72,7 +69,7 @@ function PolicyPage({ kind }: { kind: PolicyKind }): JSX.Element {
           (row) => (looked.value = row),
         )}
         rowKey={({ vhost, name }) => `${vhost}/${name}`}
-        actions={mayChange ? [deletion(kind)] : []}
+        actions={mayChange ? [deletionOf(kind)] : []}
         empty={{
           title: `No ${kind.noun[1]}`,
           text: mayChange ? (
@@ -162,29 +159,10 @@ function columnsOf(
   return columns.filter(({ id }) => id !== "vhost" || currentVhost.value === "")
 }
 
-function deletion(kind: PolicyKind): BulkAction<PolicyRow> {
-  return {
-    label: "Delete",
-    icon: "trash",
-    isDangerous: true,
-    async run(rows) {
-      const what = formatCount(rows.length, kind.noun)
-      const [only] = rows
-      const isSure = await confirm({
-        title: `Delete ${what}`,
-        text: "Queues and exchanges lose these settings at once; another policy that matches takes over.",
-        action: `Delete ${what}`,
-        isDangerous: true,
-        typed: rows.length === 1 && only !== undefined ? only.name : String(rows.length),
-        items: rows.map(({ vhost, name }) => `${vhost} ${name}`),
-      })
-      if (!isSure) return false
-      const { doneCount, failures } = await actOnAll(rows, ({ vhost, name }) =>
-        del(apiPath`${kind.path}/${vhost}/${name}`),
-      )
-      if (doneCount > 0) toast("success", `Deleted ${formatCount(doneCount, kind.noun)}`)
-      if (failures.length > 0) toast("error", [...new Set(failures)].slice(0, 3).join("; "))
-      return failures.length === 0
-    },
-  }
+function deletionOf({ noun, path }: PolicyKind): BulkAction<PolicyRow> {
+  return deletion(
+    noun,
+    "Queues and exchanges lose these settings at once; another policy that matches takes over.",
+    ({ vhost, name }) => del(apiPath`${path}/${vhost}/${name}`),
+  )
 }

@@ -2,11 +2,9 @@ import { useSignal } from "@preact/signals"
 import type { Signal } from "@preact/signals"
 import type { JSX } from "preact"
 import { ArgumentEditor } from "../../components/argument-editor.tsx"
-import { Dialog } from "../../components/dialog.tsx"
-import { Field, FieldRow, Form, Select } from "../../components/form.tsx"
+import { FormDialog } from "../../components/form-dialog.tsx"
+import { Field, FieldRow, Select } from "../../components/form.tsx"
 import { put } from "../../core/api.ts"
-import { toast } from "../../core/toasts.ts"
-import { refreshAll } from "../../core/use-poll.ts"
 import { defaultVhost, vhostNames } from "../../core/vhosts.ts"
 import { OPERATOR_POLICY_KEYS, parseArguments, POLICY_KEYS, toRows } from "../../lib/arguments.ts"
 import type { ArgumentRow } from "../../lib/arguments.ts"
@@ -30,7 +28,7 @@ export function PolicyForm({ kind, row, onClose }: PolicyFormProps): JSX.Element
   const priority = useSignal(String(row?.priority ?? 0))
   const rows = useSignal<readonly ArgumentRow[]>(toRows(row?.definition ?? {}))
   const known = kind.path === "policies" ? POLICY_KEYS : OPERATOR_POLICY_KEYS
-  const submit = async (): Promise<void> => {
+  const submit = async (): Promise<string> => {
     const parsed = parseArguments(rows.value, known)
     if (!parsed.ok) throw new Error(parsed.reason)
     if (Object.keys(parsed.value).length === 0)
@@ -41,53 +39,46 @@ export function PolicyForm({ kind, row, onClose }: PolicyFormProps): JSX.Element
       priority: Number(priority.value),
       definition: parsed.value,
     })
-    toast("success", `${row === null ? "Added" : "Changed"} ${name.value}`)
-    refreshAll()
-    onClose()
+    return `${row === null ? "Added" : "Changed"} ${name.value}`
   }
   const title = row === null ? `Add ${kind.word}` : `Edit ${row.name}`
   // Operator policies limit queues only.
   const targets = APPLY_TO.filter(([id]) => kind.path === "policies" || id !== "exchanges")
   return (
-    <Dialog title={title} isDrawer onClose={onClose}>
-      <Form
-        action={row === null ? `Add ${kind.word}` : `Save ${kind.word}`}
-        onSubmit={submit}
-        onCancel={onClose}
-      >
-        <IdentityFields vhost={vhost} name={name} isFixed={row !== null} />
+    <FormDialog
+      title={title}
+      isDrawer
+      action={row === null ? `Add ${kind.word}` : `Save ${kind.word}`}
+      onSubmit={submit}
+      onClose={onClose}
+    >
+      <IdentityFields vhost={vhost} name={name} isFixed={row !== null} />
+      <Field
+        label="Pattern"
+        value={pattern}
+        isMono
+        placeholder="every name"
+        hint={
+          <>
+            A regular expression that is searched in the name: <code>^orders\.</code>
+          </>
+        }
+      />
+      <FieldRow>
+        <Select label="Applies to" value={applyTo} options={targets} />
         <Field
-          label="Pattern"
-          value={pattern}
-          isMono
-          placeholder="every name"
-          hint={
-            <>
-              A regular expression that is searched in the name: <code>^orders\.</code>
-            </>
-          }
+          label="Priority"
+          value={priority}
+          type="number"
+          isRequired
+          help={`Of several that match, the one with the highest priority counts${kind.path === "policies" ? "; its keys are not mixed with those of others" : ""}.`}
         />
-        <FieldRow>
-          <Select label="Applies to" value={applyTo} options={targets} />
-          <Field
-            label="Priority"
-            value={priority}
-            type="number"
-            isRequired
-            help={`Of several that match, the one with the highest priority counts${kind.path === "policies" ? "; its keys are not mixed with those of others" : ""}.`}
-          />
-        </FieldRow>
-        <div class="match-box">
-          <Matches
-            kind={kind}
-            vhost={vhost.value}
-            pattern={pattern.value}
-            applyTo={applyTo.value}
-          />
-        </div>
-        <ArgumentEditor label="Definition" rows={rows} known={known} />
-      </Form>
-    </Dialog>
+      </FieldRow>
+      <div class="box">
+        <Matches kind={kind} vhost={vhost.value} pattern={pattern.value} applyTo={applyTo.value} />
+      </div>
+      <ArgumentEditor label="Definition" rows={rows} known={known} />
+    </FormDialog>
   )
 }
 

@@ -117,7 +117,7 @@ function Taken(props: { messages: readonly Message[]; queue: QueueDetail }): JSX
   return (
     <div class="stack">
       {messages.map((message, index) => (
-        <details class="taken" key={index} open={index === 0}>
+        <details class="taken box" key={index} open={index === 0}>
           <summary>
             <strong>Message {formatNumber(index + 1)}</strong>{" "}
             <span class="mono">{message.routing_key}</span>

@@ -5,7 +5,8 @@ import { usePoll } from "../../core/use-poll.ts"
 import { apiPath } from "../../lib/route.ts"
 import { MessageBrowser } from "../messages/message-browser.tsx"
 import type { MessageSource } from "../messages/types.ts"
-import type { BindingRow, QueueDetail } from "./types.ts"
+import type { BindingRow } from "../exchanges/types.ts"
+import type { QueueDetail } from "./types.ts"
 
 /** Messages of the queue that can be looked at: ready ones, those with consumers, and delayed ones on their way. */
 const STATES = [

@@ -1,6 +1,6 @@
 import type { JSX } from "preact"
 import { useRef } from "preact/hooks"
-import { closeOutside } from "../../components/table-toolbar.tsx"
+import { closeOutside } from "../../components/close-outside.ts"
 
 /** Actions that are needed seldom, behind one button. It closes when one is chosen. */
 export interface MenuItem {

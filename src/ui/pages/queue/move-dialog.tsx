@@ -125,23 +125,21 @@ function RedriveTarget({ fields }: { fields: Fields }): JSX.Element {
       <p class="form-lead">
         Where each message goes stands in its x-death header. Messages without it stay.
       </p>
-      <FieldRow>
-        <Select
-          label="Back to"
-          value={fields.to}
-          options={[
-            ["exchange", "The exchange and key they were published with"],
-            ["queue", "The queue in which they died"],
-          ]}
-        />
-        <Field
-          label="Not more often than"
-          value={fields.maxRedrives}
-          type="number"
-          min={0}
-          hint="Times for each message; 0 is no limit"
-        />
-      </FieldRow>
+      <Select
+        label="Back to"
+        value={fields.to}
+        options={[
+          ["exchange", "The exchange and key they were published with"],
+          ["queue", "The queue in which they died"],
+        ]}
+      />
+      <Field
+        label="Not more often than"
+        value={fields.maxRedrives}
+        type="number"
+        min={0}
+        hint="Times for each message; 0 is no limit"
+      />
     </>
   )
 }
@@ -210,7 +208,7 @@ interface FiltersProps {
 
 function Filters({ fields, headers }: FiltersProps): JSX.Element {
   return (
-    <fieldset class="stack move-filters">
+    <fieldset class="stack box">
       <legend>Only messages that match all of this</legend>
       <FieldRow>
         <Select

@@ -1,60 +1,35 @@
+import { json, numeric, textual } from "../../lib/arguments.ts"
 import type { ArgumentRow, KnownArgument } from "../../lib/arguments.ts"
 
 /** The properties of a message, with what they mean, for forms that publish. */
 export const MESSAGE_PROPERTIES: readonly KnownArgument[] = [
-  {
-    name: "content_type",
-    type: "text",
-    example: "application/json",
-    help: "What the body is; consumers and this UI choose how to read it",
-  },
-  { name: "content_encoding", type: "text", example: "gzip", help: "How the body was packed" },
-  {
-    name: "priority",
-    type: "number",
-    example: 5,
-    help: "0 to 255; counts in queues with x-max-priority",
-  },
-  {
-    name: "expiration",
-    type: "text",
-    example: "60000",
-    help: "Milliseconds after which this message expires in a queue",
-  },
-  { name: "correlation_id", type: "text", help: "Which request this answers" },
-  { name: "reply_to", type: "text", help: "The queue for the answer" },
-  { name: "message_id", type: "text", help: "The application's name for the message" },
-  { name: "timestamp", type: "number", help: "Seconds since 1970" },
-  { name: "type", type: "text", help: "The application's name for the kind of message" },
-  { name: "user_id", type: "text", help: "Must be your user name; the broker checks it" },
-  { name: "app_id", type: "text", help: "The application that publishes" },
-  { name: "cluster_id", type: "text", help: "Not used any more" },
+  textual(
+    "content_type",
+    "What the body is; consumers and this UI choose how to read it",
+    "application/json",
+  ),
+  textual("content_encoding", "How the body was packed", "gzip"),
+  numeric("priority", "0 to 255; counts in queues with x-max-priority", 5),
+  textual("expiration", "Milliseconds after which this message expires in a queue", "60000"),
+  textual("correlation_id", "Which request this answers"),
+  textual("reply_to", "The queue for the answer"),
+  textual("message_id", "The application's name for the message"),
+  numeric("timestamp", "Seconds since 1970"),
+  textual("type", "The application's name for the kind of message"),
+  textual("user_id", "Must be your user name; the broker checks it"),
+  textual("app_id", "The application that publishes"),
+  textual("cluster_id", "Not used any more"),
 ]
 
 export const MESSAGE_HEADERS: readonly KnownArgument[] = [
-  {
-    name: "x-delay",
-    type: "number",
-    example: 5000,
-    help: "Milliseconds to wait at a delayed exchange",
-  },
-  { name: "CC", type: "json", example: '["other-key"]', help: "Further routing keys, as a list" },
-  {
-    name: "BCC",
-    type: "json",
-    example: '["other-key"]',
-    help: "The same, and not shown to consumers",
-  },
-  {
-    name: "x-deduplication-header",
-    type: "text",
-    help: "Where deduplication is on: a value seen before drops the message",
-  },
-  {
-    name: "x-stream-filter-value",
-    type: "text",
-    help: "Streams: readers can ask for messages with this value",
-  },
+  numeric("x-delay", "Milliseconds to wait at a delayed exchange", 5000),
+  json("CC", "Further routing keys, as a list", '["other-key"]'),
+  json("BCC", "The same, and not shown to consumers", '["other-key"]'),
+  textual(
+    "x-deduplication-header",
+    "Where deduplication is on: a value seen before drops the message",
+  ),
+  textual("x-stream-filter-value", "Streams: readers can ask for messages with this value"),
 ]
 
 /** Rows for an editor from which parseArguments makes the same values again: text that looks like JSON is quoted. */

@@ -1,17 +1,17 @@
 import type { ComponentChildren, JSX } from "preact"
 import { Badge, KeyValues, Panel, Tile, Tiles } from "../../components/basics.tsx"
 import type { KeyValueItem } from "../../components/basics.tsx"
-import { Chart } from "../../components/chart.tsx"
-import type { Line } from "../../components/chart.tsx"
-import { RateChart } from "../../components/rate-chart.tsx"
 import type { RateLine } from "../../components/rate-chart.tsx"
+import { TrafficCharts } from "../../components/traffic-charts.tsx"
 import { POLICY_KEYS, QUEUE_ARGUMENTS } from "../../lib/arguments.ts"
 import { formatBytes, formatNumber, formatRate, formatShort } from "../../lib/format.ts"
-import { href } from "../../lib/route.ts"
+import { apiPath, href, withQuery } from "../../lib/route.ts"
+import { MESSAGE_SAMPLES } from "../../lib/samples.ts"
 import { rateOf } from "../overview/types.ts"
-import { dimZero, QueueFeatures } from "../queues/queue-columns.tsx"
+import { dimZero } from "../../components/number-column.tsx"
+import { QueueFeatures } from "../queues/queue-columns.tsx"
 import { StuckPanel } from "./stuck-panel.tsx"
-import type { QueueDetail, Samples } from "./types.ts"
+import type { QueueDetail } from "./types.ts"
 
 /** What is in the queue, how fast, and by which settings. */
 export interface SummaryProps {
@@ -75,59 +75,21 @@ const RATES: readonly RateLine[] = [
   ["get_empty", "Empty gets", 8],
 ]
 
-export function QueueCharts({ queue, receivedMs }: SummaryProps): JSX.Element {
-  const isStream = queue.type === "stream"
-  const ready = samplesOf(queue.messages_ready_details, queue.messages_ready, receivedMs)
-  const unacked = samplesOf(
-    queue.messages_unacknowledged_details,
-    queue.messages_unacknowledged,
-    receivedMs,
-  )
-  const readyLine: Line = { label: isStream ? "Messages" : "Ready", color: 1, values: ready.values }
-  const unackedLine: Line = {
-    label: "Unacked",
-    color: 2,
-    values: ready.times.map((_, i) => unacked.values[i] ?? null),
-  }
-  return (
-    <div class="columns is-even">
-      <Panel title={isStream ? "Messages in the stream" : "Queued messages"}>
-        <Chart
-          title="Queued messages"
-          times={ready.times}
-          lines={isStream ? [readyLine] : [unackedLine, readyLine]}
-          isStacked
-          format={formatShort}
-        />
-      </Panel>
-      <Panel title="Message rates">
-        <RateChart
-          title="Message rates"
-          stats={queue.message_stats}
-          lines={isStream ? RATES.slice(0, 3) : RATES}
-          receivedMs={receivedMs}
-          format={formatRate}
-        />
-      </Panel>
-    </div>
-  )
-}
+const STREAM_LENGTHS: readonly RateLine[] = [["messages_ready", "Messages", 1]]
 
-/** Oldest first. A queue that was never used has none: then what it has now. */
-function samplesOf(
-  details: Samples | undefined,
-  now: number,
-  nowMs: number,
-): { times: number[]; values: number[] } {
-  const samples = details?.samples ?? []
-  if (samples.length === 0) return { times: [nowMs / 1000 - 5, nowMs / 1000], values: [now, now] }
-  const times: number[] = []
-  const values: number[] = []
-  for (let i = samples.length - 1; i >= 0; i--) {
-    times.push((samples[i]?.timestamp ?? 0) / 1000)
-    values.push(samples[i]?.sample ?? 0)
-  }
-  return { times, values }
+export function QueueCharts({ queue, receivedMs }: SummaryProps): JSX.Element {
+  const { vhost, name, type, message_stats: stats } = queue
+  return (
+    <TrafficCharts
+      seedPath={withQuery(apiPath`queues/${vhost}/${name}`, MESSAGE_SAMPLES)}
+      counts={{ ...queue }}
+      stats={stats}
+      receivedMs={receivedMs}
+      {...(type === "stream"
+        ? { title: "Messages in the stream", lengths: STREAM_LENGTHS, rates: RATES.slice(0, 3) }
+        : { rates: RATES })}
+    />
+  )
 }
 
 function MessageCounts({ queue }: { queue: QueueDetail }): JSX.Element {

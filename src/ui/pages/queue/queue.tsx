@@ -2,9 +2,9 @@ import { useSignal } from "@preact/signals"
 import type { Signal } from "@preact/signals"
 import type { JSX } from "preact"
 import { useEffect } from "preact/hooks"
-import { Button, Empty, ErrorBanner, Loading, Page, Panel, Tabs } from "../../components/basics.tsx"
+import { Button, Panel, Tabs } from "../../components/basics.tsx"
+import { ThingPage } from "../../components/thing-page.tsx"
 import { act } from "../../core/act.ts"
-import { ApiError } from "../../core/api.ts"
 import { location, setQuery } from "../../core/router.ts"
 import { usePoll } from "../../core/use-poll.ts"
 import { formatShort } from "../../lib/format.ts"
@@ -18,59 +18,90 @@ import { DeleteDialog, PurgeDialog, restartQueue } from "./danger.tsx"
 import { GetMessages } from "./get-messages.tsx"
 import { MessagesTab } from "./messages-tab.tsx"
 import { MoreMenu } from "./more-menu.tsx"
+import type { MenuItem } from "./more-menu.tsx"
 import { MoveDialog } from "./move-dialog.tsx"
 import { PublishForm } from "./publish-form.tsx"
 import { QueueSummary } from "./queue-summary.tsx"
 import { CONSUMERS_MAX } from "./types.ts"
 import type { QueueDetail } from "./types.ts"
+import { StreamMessages } from "../streams/stream-messages.tsx"
+import { StreamSummary } from "../streams/stream-summary.tsx"
 import { UnackedOfQueue } from "../unacked/unacked-of-queue.tsx"
 
-/** One queue: what is in it, who takes it, why it is stuck, and everything that can be done with it. */
+/** One queue or stream: what is in it, who takes it, why it is stuck, and everything that can be done with it. */
 type Open = "" | "purge" | "delete" | "redrive" | "move"
 
-export const queuePath = (vhost: string, name: string): string =>
-  apiPath`queues/${vhost}/${name}?lengths_age=600&lengths_incr=5&consumer_list_length=${String(CONSUMERS_MAX)}`
+const queuePath = (vhost: string, name: string): string =>
+  apiPath`queues/${vhost}/${name}?consumer_list_length=${String(CONSUMERS_MAX)}`
 
-export function Queue({ params }: { readonly params: Params }): JSX.Element {
-  const { vhost = "", name = "" } = params
-  const open = useSignal<Open>("")
-  const poll = usePoll<QueueDetail>(queuePath(vhost, name))
-  const { data, error, receivedMs } = poll.state.value
-  const isGone = error instanceof ApiError && error.status === 404
-  const queue = isGone ? null : data
-  const isStream = queue?.type === "stream"
-  useEffect(() => {
-    if (isStream) globalThis.location.replace(href(["streams", vhost, name]))
-  }, [isStream])
-  return (
-    <Page
-      title={name}
-      parent={{ label: "Queues", href: "#/queues" }}
-      badges={
-        queue !== null && (
-          <>
-            <QueueFeatures queue={queue} /> <QueueState state={queue.state} />
-          </>
-        )
-      }
-      about={`Virtual host ${vhost}`}
-      actions={queue !== null && <Actions queue={queue} open={open} />}
-    >
-      {isGone && <Gone vhost={vhost} />}
-      {error !== null && !isGone && <ErrorBanner error={error} retry={() => poll.refresh()} />}
-      {data === null && error === null && <Loading lines={8} />}
-      {queue !== null && <QueueTabs queue={queue} receivedMs={receivedMs} />}
-      {queue !== null && <OpenDialog queue={queue} open={open} />}
-    </Page>
-  )
+interface PageKind {
+  readonly noun: "queue" | "stream"
+  readonly parent: { readonly label: string; readonly href: string }
+  readonly tabs: readonly Tab[]
 }
 
-function Gone({ vhost }: { vhost: string }): JSX.Element {
+const QUEUE: PageKind = {
+  noun: "queue",
+  parent: { label: "Queues", href: "#/queues" },
+  tabs: ["summary", "messages", "unacked", "consumers", "bindings", "publish", "get"],
+}
+
+const STREAM: PageKind = {
+  noun: "stream",
+  parent: { label: "Streams", href: "#/streams" },
+  tabs: ["summary", "messages", "consumers", "bindings", "publish"],
+}
+
+interface QueueProps {
+  readonly params: Params
+}
+
+export const Queue = ({ params }: QueueProps): JSX.Element => (
+  <QueuePage params={params} kind={QUEUE} />
+)
+export const Stream = ({ params }: QueueProps): JSX.Element => (
+  <QueuePage params={params} kind={STREAM} />
+)
+
+function QueuePage({ params, kind }: QueueProps & { readonly kind: PageKind }): JSX.Element {
+  const { vhost = "", name = "" } = params
+  const { noun, parent } = kind
+  const open = useSignal<Open>("")
+  const poll = usePoll<QueueDetail>(queuePath(vhost, name))
+  const isOther = poll.state.value.data?.type === "stream" && noun === "queue"
+  useEffect(() => {
+    if (isOther) globalThis.location.replace(href(["streams", vhost, name]))
+  }, [isOther])
   return (
-    <Empty icon="queue" title="There is no such queue">
-      It was deleted, expired, or never was in the virtual host {vhost}.{" "}
-      <a href={href(["queues"])}>All queues</a>
-    </Empty>
+    <ThingPage
+      poll={poll}
+      title={name}
+      about={`Virtual host ${vhost}`}
+      parent={parent}
+      gone={{
+        icon: noun === "queue" ? "queue" : "waves",
+        title: `There is no such ${noun}`,
+        text: (
+          <>
+            It was deleted, expired, or never was in the virtual host {vhost}.{" "}
+            <a href={parent.href}>All {noun}s</a>
+          </>
+        ),
+      }}
+      badges={(queue) => (
+        <>
+          <QueueFeatures queue={queue} /> <QueueState state={queue.state} />
+        </>
+      )}
+      actions={(queue) => <Actions queue={queue} open={open} kind={kind} />}
+    >
+      {(queue, receivedMs) => (
+        <>
+          <QueueTabs queue={queue} kind={kind} receivedMs={receivedMs} />
+          <OpenDialog queue={queue} open={open} />
+        </>
+      )}
+    </ThingPage>
   )
 }
 
@@ -98,64 +129,75 @@ function OpenDialog({
   }
 }
 
-function Actions({ queue, open }: { queue: QueueDetail; open: Signal<Open> }): JSX.Element {
-  const isPaused = queue.state === "paused"
+function Actions(props: { queue: QueueDetail; open: Signal<Open>; kind: PageKind }): JSX.Element {
+  const { queue, open, kind } = props
+  const [verb, done, change] =
+    queue.state === "paused"
+      ? (["Resume", "Resumed", resumeQueue] as const)
+      : (["Pause", "Paused", pauseQueue] as const)
+  const isQueue = kind.noun === "queue"
+  const opens = (label: string, dialog: Open): MenuItem => ({
+    label,
+    isDangerous: dialog === "delete",
+    run: () => (open.value = dialog),
+  })
   return (
     <>
-      {isPaused ? (
-        <Button
-          icon="play"
-          onClick={() => void act(() => resumeQueue(queue), `Resumed ${queue.name}`)}
-        >
-          Resume
-        </Button>
-      ) : (
-        <Button
-          icon="pause"
-          onClick={() => void act(() => pauseQueue(queue), `Paused ${queue.name}`)}
-        >
-          Pause
+      <Button
+        icon={verb === "Pause" ? "pause" : "play"}
+        onClick={() => void act(() => change(queue), `${done} ${queue.name}`)}
+      >
+        {verb}
+      </Button>
+      {isQueue && (
+        <Button icon="broom" kind="danger" onClick={() => (open.value = "purge")}>
+          Purge
         </Button>
       )}
-      <Button icon="broom" kind="danger" onClick={() => (open.value = "purge")}>
-        Purge
-      </Button>
       <MoreMenu
         items={[
-          { label: "Send dead letters back", run: () => (open.value = "redrive") },
-          { label: "Move messages", run: () => (open.value = "move") },
+          ...(isQueue
+            ? [opens("Send dead letters back", "redrive"), opens("Move messages", "move")]
+            : []),
           { label: "Restart", run: () => void restartQueue(queue) },
-          { label: "Delete", isDangerous: true, run: () => (open.value = "delete") },
+          opens("Delete", "delete"),
         ]}
       />
     </>
   )
 }
 
-const TABS = ["summary", "messages", "unacked", "consumers", "bindings", "publish", "get"] as const
-const LABELS = [
-  "Summary",
-  "Messages",
-  "Unacked",
-  "Consumers",
-  "Bindings",
-  "Publish",
-  "Get",
-] as const
+const LABELS = {
+  summary: "Summary",
+  messages: "Messages",
+  unacked: "Unacked",
+  consumers: "Consumers",
+  bindings: "Bindings",
+  publish: "Publish",
+  get: "Get",
+} as const
 
-function QueueTabs({ queue, receivedMs }: { queue: QueueDetail; receivedMs: number }): JSX.Element {
+type Tab = keyof typeof LABELS
+
+interface TabsProps {
+  readonly queue: QueueDetail
+  readonly kind: PageKind
+  readonly receivedMs: number
+}
+
+function QueueTabs({ queue, kind, receivedMs }: TabsProps): JSX.Element {
   const wanted = location.value.query["tab"] ?? ""
-  const active = TABS.find((id) => id === wanted) ?? "summary"
+  const active = kind.tabs.find((id) => id === wanted) ?? "summary"
   const counts: Readonly<Record<string, number>> = {
     messages: queue.messages_ready,
     unacked: queue.messages_unacknowledged,
     consumers: queue.consumers,
   }
-  const tabs = TABS.map((id, index) => ({
+  const tabs = kind.tabs.map((id) => ({
     id,
     label: (
       <>
-        {LABELS[index]}
+        {LABELS[id]}
         {counts[id] !== undefined && <span class="tab-count">{formatShort(counts[id])}</span>}
       </>
     ),
@@ -163,7 +205,7 @@ function QueueTabs({ queue, receivedMs }: { queue: QueueDetail; receivedMs: numb
   return (
     <>
       <Tabs
-        label="About this queue"
+        label={`About this ${kind.noun}`}
         tabs={tabs}
         active={active}
         onSelect={(tab) => setQuery({ tab: tab === "summary" ? "" : tab, state: "" })}
@@ -174,17 +216,22 @@ function QueueTabs({ queue, receivedMs }: { queue: QueueDetail; receivedMs: numb
 }
 
 interface TabBodyProps {
-  readonly active: (typeof TABS)[number]
+  readonly active: Tab
   readonly queue: QueueDetail
   readonly receivedMs: number
 }
 
 function TabBody({ active, queue, receivedMs }: TabBodyProps): JSX.Element {
+  const isStream = queue.type === "stream"
   switch (active) {
     case "summary":
-      return <QueueSummary queue={queue} receivedMs={receivedMs} />
+      return isStream ? (
+        <StreamSummary queue={queue} receivedMs={receivedMs} />
+      ) : (
+        <QueueSummary queue={queue} receivedMs={receivedMs} />
+      )
     case "messages":
-      return <MessagesTab queue={queue} />
+      return isStream ? <StreamMessages queue={queue} /> : <MessagesTab queue={queue} />
     case "unacked":
       return <UnackedOfQueue vhost={queue.vhost} name={queue.name} />
     case "consumers":
@@ -194,7 +241,7 @@ function TabBody({ active, queue, receivedMs }: TabBodyProps): JSX.Element {
     case "publish":
       return (
         <Panel title={`Publish to ${queue.name}`} class="narrow-panel">
-          <p class="form-lead">By the default exchange, with the queue's name as routing key.</p>
+          <p class="form-lead">By the default exchange, with this name as routing key.</p>
           <PublishForm vhost={queue.vhost} queue={queue.name} initial={{}} />
         </Panel>
       )

@@ -9,6 +9,7 @@ import { apiPath, href } from "../../lib/route.ts"
 import { rateOf } from "../overview/types.ts"
 import { resumeQueue } from "../queues/queue-actions.tsx"
 import type { UnackedRow } from "../unacked/types.ts"
+import { restartQueue } from "./danger.tsx"
 import type { QueueDetail } from "./types.ts"
 
 /** Why the queue delivers or does not, as the broker explains it, and what to do about it. */
@@ -45,6 +46,14 @@ function adviceFor(queue: QueueDetail): Advice {
   const { delivery, messages_ready: ready, messages_unacknowledged: unacked } = queue
   const waiting = `${formatCount(ready, MESSAGES)} ${ready === 1 ? "waits" : "wait"}.`
   switch (delivery.code) {
+    case "store-cannot-write":
+    case "store-cannot-read":
+      return {
+        tone: "warn",
+        title: "The disk fails it.",
+        text: delivery.reason,
+        fix: <Button onClick={() => void restartQueue(queue)}>Restart</Button>,
+      }
     case "paused":
       return {
         tone: "warn",

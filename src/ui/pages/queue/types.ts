@@ -1,8 +1,7 @@
 import type { ConsumerRow } from "../connections/types.ts"
-import type { Rate } from "../overview/types.ts"
 import type { QueueRow } from "../queues/types.ts"
 
-/** One queue or stream as the API has it, with samples of its lengths. */
+/** One queue or stream as the API has it. */
 export interface QueueDetail extends QueueRow {
   readonly effective_policy_definition: Readonly<Record<string, unknown>>
   readonly messages_persistent: number
@@ -10,8 +9,6 @@ export interface QueueDetail extends QueueRow {
   readonly message_bytes_unacknowledged: number
   readonly ready_avg_bytes: number
   readonly unacked_avg_bytes: number
-  readonly messages_ready_details?: Samples
-  readonly messages_unacknowledged_details?: Samples
   readonly single_active_consumer_tag: string | null
   readonly exclusive_consumer_tag: string | null
   readonly owner_pid_details?: { readonly name: string; readonly user: string }
@@ -20,13 +17,8 @@ export interface QueueDetail extends QueueRow {
   readonly stream?: StreamInfo
 }
 
-/** Newest first. */
-export interface Samples extends Rate {
-  readonly samples?: readonly { readonly sample: number; readonly timestamp: number }[]
-}
-
 export interface Delivery {
-  readonly state: "idle" | "waiting" | "delivering" | "paused"
+  readonly state: "idle" | "waiting" | "delivering" | "paused" | "crashed"
   readonly code: string
   readonly reason: string
 }
@@ -52,15 +44,6 @@ export interface KeptOffset {
   readonly offset: number
   readonly lag: number
   readonly connected: boolean
-}
-
-export interface BindingRow {
-  readonly source: string
-  readonly vhost: string
-  readonly destination: string
-  readonly routing_key: string
-  readonly arguments: Readonly<Record<string, unknown>>
-  readonly properties_key: string
 }
 
 /** Consumers in the answer for one queue: more are on the page of consumers. */

@@ -1,11 +1,9 @@
 import { useSignal } from "@preact/signals"
 import type { JSX } from "preact"
 import { ArgumentEditor } from "../../components/argument-editor.tsx"
-import { Dialog } from "../../components/dialog.tsx"
-import { Checkbox, Field, FieldRow, Form, Select } from "../../components/form.tsx"
+import { FormDialog } from "../../components/form-dialog.tsx"
+import { Checkbox, Field, Select } from "../../components/form.tsx"
 import { put } from "../../core/api.ts"
-import { toast } from "../../core/toasts.ts"
-import { refreshAll } from "../../core/use-poll.ts"
 import { defaultVhost, vhostNames } from "../../core/vhosts.ts"
 import { parseArguments, QUEUE_ARGUMENTS } from "../../lib/arguments.ts"
 import type { ArgumentRow } from "../../lib/arguments.ts"
@@ -33,7 +31,7 @@ export function AddQueue({ type: initialType = "classic", onClose }: AddQueuePro
   const isAutoDelete = useSignal(false)
   const args = useSignal<readonly ArgumentRow[]>([])
   const isPlain = type.value === "classic"
-  const submit = async (): Promise<void> => {
+  const submit = async (): Promise<string> => {
     const parsed = parseArguments(args.value, KNOWN)
     if (!parsed.ok) throw new Error(parsed.reason)
     await put(apiPath`queues/${vhost.value}/${name.value}`, {
@@ -41,34 +39,28 @@ export function AddQueue({ type: initialType = "classic", onClose }: AddQueuePro
       auto_delete: isPlain && isAutoDelete.value,
       arguments: isPlain ? parsed.value : { "x-queue-type": type.value, ...parsed.value },
     })
-    toast("success", `Added ${name.value}`)
-    refreshAll()
-    onClose()
+    return `Added ${name.value}`
   }
   return (
-    <Dialog title="Add queue" isDrawer onClose={onClose}>
-      <Form action="Add queue" onSubmit={submit} onCancel={onClose}>
-        <Field label="Name" value={name} isRequired isMono hasFocus />
-        <FieldRow>
-          <Select label="Virtual host" value={vhost} options={vhostNames.value} />
-          <Select label="Type" value={type} options={TYPES} />
-        </FieldRow>
-        {isPlain && (
-          <Checkbox
-            label="Durable"
-            value={isDurable}
-            hint="It and its persistent messages survive a restart."
-          />
-        )}
-        {isPlain && (
-          <Checkbox
-            label="Auto-delete"
-            value={isAutoDelete}
-            hint="It goes when its last consumer goes."
-          />
-        )}
-        <ArgumentEditor rows={args} known={KNOWN} />
-      </Form>
-    </Dialog>
+    <FormDialog title="Add queue" isDrawer action="Add queue" onSubmit={submit} onClose={onClose}>
+      <Field label="Name" value={name} isRequired isMono hasFocus />
+      <Select label="Virtual host" value={vhost} options={vhostNames.value} />
+      <Select label="Type" value={type} options={TYPES} />
+      {isPlain && (
+        <Checkbox
+          label="Durable"
+          value={isDurable}
+          hint="It and its persistent messages survive a restart."
+        />
+      )}
+      {isPlain && (
+        <Checkbox
+          label="Auto-delete"
+          value={isAutoDelete}
+          hint="It goes when its last consumer goes."
+        />
+      )}
+      <ArgumentEditor rows={args} known={KNOWN} />
+    </FormDialog>
   )
 }

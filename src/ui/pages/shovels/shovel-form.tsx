@@ -2,11 +2,9 @@ import { useSignal } from "@preact/signals"
 import type { Signal } from "@preact/signals"
 import type { JSX } from "preact"
 import { ArgumentEditor } from "../../components/argument-editor.tsx"
-import { Dialog } from "../../components/dialog.tsx"
-import { Field, FieldRow, Form, Select } from "../../components/form.tsx"
+import { FormDialog } from "../../components/form-dialog.tsx"
+import { Field, FieldRow, Select } from "../../components/form.tsx"
 import { put } from "../../core/api.ts"
-import { toast } from "../../core/toasts.ts"
-import { refreshAll } from "../../core/use-poll.ts"
 import { defaultVhost, vhostNames } from "../../core/vhosts.ts"
 import { parseArguments, toRows } from "../../lib/arguments.ts"
 import type { ArgumentRow } from "../../lib/arguments.ts"
@@ -149,60 +147,62 @@ export interface ShovelFormProps {
 
 export function ShovelForm({ row, onClose }: ShovelFormProps): JSX.Element {
   const fields = useFields(row)
-  const submit = async (): Promise<void> => {
+  const submit = async (): Promise<string> => {
     const value = valueOf(fields, row?.value ?? {})
     await put(apiPath`parameters/shovel/${fields.vhost.value}/${fields.name.value}`, { value })
-    toast("success", `${row === null ? "Added" : "Changed"} ${fields.name.value}`)
-    refreshAll()
-    onClose()
+    return `${row === null ? "Added" : "Changed"} ${fields.name.value}`
   }
   const isFixed = row !== null
   return (
-    <Dialog title={isFixed ? `Edit ${row.name}` : "Add shovel"} isDrawer onClose={onClose}>
-      <Form action={isFixed ? "Save shovel" : "Add shovel"} onSubmit={submit} onCancel={onClose}>
-        <FieldRow>
-          <Field
-            label="Name"
-            value={fields.name}
-            isRequired
-            isDisabled={isFixed}
-            hasFocus={!isFixed}
-          />
-          <Select
-            label="Virtual host"
-            value={fields.vhost}
-            options={vhostNames.value}
-            isDisabled={isFixed}
-            help="To which the shovel belongs. Source and destination may be elsewhere."
-          />
-        </FieldRow>
-        <SourceFields fields={fields} />
-        <DestinationFields fields={fields} />
-        <FieldRow>
-          <Field
-            label="Prefetch"
-            value={fields.prefetch}
-            type="number"
-            min={0}
-            isRequired
-            help="Messages under way at one time."
-          />
-          <Field
-            label="Reconnect delay"
-            value={fields.delay}
-            type="number"
-            min={0}
-            isRequired
-            help="Seconds between attempts after a failure; 0 gives up with the first."
-          />
-        </FieldRow>
-        <Select label="Messages are acked" value={fields.ackMode} options={ACK_MODES} />
-        <ArgumentEditor label="Further settings" rows={fields.further} known={SHOVEL_KEYS} />
-        {isFixed && (
-          <p class="field-hint">The shovel starts anew with its settings when it is saved.</p>
-        )}
-      </Form>
-    </Dialog>
+    <FormDialog
+      title={isFixed ? `Edit ${row.name}` : "Add shovel"}
+      isDrawer
+      action={isFixed ? "Save shovel" : "Add shovel"}
+      onSubmit={submit}
+      onClose={onClose}
+    >
+      <FieldRow>
+        <Field
+          label="Name"
+          value={fields.name}
+          isRequired
+          isDisabled={isFixed}
+          hasFocus={!isFixed}
+        />
+        <Select
+          label="Virtual host"
+          value={fields.vhost}
+          options={vhostNames.value}
+          isDisabled={isFixed}
+          help="To which the shovel belongs. Source and destination may be elsewhere."
+        />
+      </FieldRow>
+      <SourceFields fields={fields} />
+      <DestinationFields fields={fields} />
+      <FieldRow>
+        <Field
+          label="Prefetch"
+          value={fields.prefetch}
+          type="number"
+          min={0}
+          isRequired
+          help="Messages under way at one time."
+        />
+        <Field
+          label="Reconnect delay"
+          value={fields.delay}
+          type="number"
+          min={0}
+          isRequired
+          help="Seconds between attempts after a failure; 0 gives up with the first."
+        />
+      </FieldRow>
+      <Select label="Messages are acked" value={fields.ackMode} options={ACK_MODES} />
+      <ArgumentEditor label="Further settings" rows={fields.further} known={SHOVEL_KEYS} />
+      {isFixed && (
+        <p class="field-hint">The shovel starts anew with its settings when it is saved.</p>
+      )}
+    </FormDialog>
   )
 }
 
@@ -217,7 +217,7 @@ const URI_HINT = (
 function SourceFields({ fields }: { fields: Fields }): JSX.Element {
   const { sourceKind: kind } = fields
   return (
-    <fieldset class="form link-end">
+    <fieldset class="form box">
       <legend>Source</legend>
       <Field
         label="Source URI"
@@ -257,7 +257,7 @@ function SourceFields({ fields }: { fields: Fields }): JSX.Element {
 function DestinationFields({ fields }: { fields: Fields }): JSX.Element {
   const { targetKind: kind, targetUri: uri } = fields
   return (
-    <fieldset class="form link-end">
+    <fieldset class="form box">
       <legend>Destination</legend>
       <Field
         label="Destination URI"

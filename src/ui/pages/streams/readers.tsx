@@ -4,7 +4,7 @@ import { DataTable } from "../../components/data-table.tsx"
 import type { Column } from "../../components/data-table.tsx"
 import { formatNumber } from "../../lib/format.ts"
 import { href } from "../../lib/route.ts"
-import { dimZero } from "../queues/queue-columns.tsx"
+import { dimZero } from "../../components/number-column.tsx"
 import type { KeptOffset, QueueDetail, StreamReader } from "../queue/types.ts"
 
 /** Who reads a stream, and how far behind its end; and where those go on that are not there now. */

@@ -34,7 +34,7 @@ export function StreamMessages({ queue }: { readonly queue: QueueDetail }): JSX.
       firstIndex={first}
       startAt={start.value}
       tools={
-        <div class="stream-places" role="group" aria-label="Where to read">
+        <div class="row" role="group" aria-label="Where to read">
           <Button onClick={() => go(first)}>First</Button>
           <Button onClick={() => go(next - LAST_COUNT)}>Last</Button>
           <FromTime vhost={vhost} name={name} onFound={go} />

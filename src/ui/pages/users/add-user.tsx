@@ -1,10 +1,8 @@
 import { useSignal } from "@preact/signals"
 import type { JSX } from "preact"
-import { Dialog } from "../../components/dialog.tsx"
-import { Checkbox, Field, Form, Select } from "../../components/form.tsx"
+import { FormDialog } from "../../components/form-dialog.tsx"
+import { Checkbox, Field, Select } from "../../components/form.tsx"
 import { put } from "../../core/api.ts"
-import { toast } from "../../core/toasts.ts"
-import { refreshAll } from "../../core/use-poll.ts"
 import { defaultVhost, vhostNames } from "../../core/vhosts.ts"
 import { apiPath } from "../../lib/route.ts"
 import { PasswordField } from "./password-field.tsx"
@@ -19,7 +17,7 @@ export function AddUser({ onClose }: { onClose: () => void }): JSX.Element {
   const hasNone = useSignal(false)
   const tags = useSignal("")
   const vhost = useSignal(defaultVhost.value)
-  const submit = async (): Promise<void> => {
+  const submit = async (): Promise<string> => {
     if (!hasNone.value && password.value === "")
       throw new Error("Type a password, or let one be generated.")
     await put(apiPath`users/${name.value}`, {
@@ -32,34 +30,30 @@ export function AddUser({ onClose }: { onClose: () => void }): JSX.Element {
         write: ".*",
         read: ".*",
       })
-    toast("success", `Added ${name.value}`)
-    refreshAll()
-    onClose()
+    return `Added ${name.value}`
   }
   return (
-    <Dialog title="Add user" isDrawer onClose={onClose}>
-      <Form action="Add user" onSubmit={submit} onCancel={onClose}>
-        <Field
-          label="Name"
-          value={name}
-          isRequired
-          hasFocus
-          hint="A user of this name that exists is changed."
-        />
-        {!hasNone.value && <PasswordField value={password} />}
-        <Checkbox
-          label="No password"
-          value={hasNone}
-          hint="The user cannot log in with one, only with a client certificate."
-        />
-        <TagField value={tags} />
-        <Select
-          label="All permissions on"
-          value={vhost}
-          options={[...vhostNames.value, [NONE, "no virtual host yet"]]}
-          hint="Narrower ones are set on the page of the user."
-        />
-      </Form>
-    </Dialog>
+    <FormDialog title="Add user" isDrawer action="Add user" onSubmit={submit} onClose={onClose}>
+      <Field
+        label="Name"
+        value={name}
+        isRequired
+        hasFocus
+        hint="A user of this name that exists is changed."
+      />
+      {!hasNone.value && <PasswordField value={password} />}
+      <Checkbox
+        label="No password"
+        value={hasNone}
+        hint="The user cannot log in with one, only with a client certificate."
+      />
+      <TagField value={tags} />
+      <Select
+        label="All permissions on"
+        value={vhost}
+        options={[...vhostNames.value, [NONE, "no virtual host yet"]]}
+        hint="Narrower ones are set on the page of the user."
+      />
+    </FormDialog>
   )
 }

@@ -4,35 +4,34 @@ import type { JSX } from "preact"
 import { Button, Panel } from "../../components/basics.tsx"
 import { DataTable } from "../../components/data-table.tsx"
 import type { Column } from "../../components/data-table.tsx"
-import { Dialog } from "../../components/dialog.tsx"
-import { Field, Form, Select } from "../../components/form.tsx"
+import { FormDialog } from "../../components/form-dialog.tsx"
+import { Field, Select } from "../../components/form.tsx"
 import { act } from "../../core/act.ts"
 import { del, put } from "../../core/api.ts"
 import { confirm } from "../../core/confirm.ts"
-import { toast } from "../../core/toasts.ts"
-import { refreshAll, usePoll } from "../../core/use-poll.ts"
+import { usePoll } from "../../core/use-poll.ts"
 import { defaultVhost, vhostNames } from "../../core/vhosts.ts"
 import { apiPath, href } from "../../lib/route.ts"
-import type { Permission } from "./types.ts"
+import type { Permission, TopicPermission } from "./types.ts"
 
-/** The permissions of a user by vhost, or of a vhost by user. */
+/**
+ * The permissions of a user by vhost, or of a vhost by user; and the topic permissions, which narrow them to routing
+ * keys.
+ */
 export interface Subject {
   /** Of the page on which the list stands. */
   readonly user?: string
   readonly vhost?: string
 }
 
-/** The start of the path of the API, and what the other end is called. */
-export function listPath({ user, vhost }: Subject, kind: string): string {
+function listPath({ user, vhost }: Subject, kind: string): string {
   return user === undefined
     ? apiPath`vhosts/${vhost ?? ""}/${kind}`
     : apiPath`users/${user}/${kind}`
 }
 
 /** The column of the end that the page is not about. */
-export function otherColumn<Row extends { user: string; vhost: string }>({
-  user,
-}: Subject): Column<Row> {
+function otherColumn({ user }: Subject): Column<Row> {
   return user === undefined
     ? {
         id: "user",
@@ -61,17 +60,17 @@ export function RowActions({ name, onEdit, onClear }: RowActionsProps): JSX.Elem
   )
 }
 
-/** The end that is not given: a list of vhosts, or a user that is typed. */
-export function OtherField(props: {
-  subject: Subject
+/** A vhost of the list, or a user that is typed. */
+export function SubjectField(props: {
+  kind: "user" | "vhost"
   value: Signal<string>
   isFixed: boolean
 }): JSX.Element {
-  const { subject, value, isFixed } = props
+  const { kind, value, isFixed } = props
   const users = usePoll<readonly { readonly name: string }[]>(
-    subject.user === undefined && !isFixed ? "users?columns=name" : null,
+    kind === "user" && !isFixed ? "users?columns=name" : null,
   ).state.value.data
-  return subject.user === undefined ? (
+  return kind === "user" ? (
     <Field
       label="User"
       value={value}
@@ -84,67 +83,154 @@ export function OtherField(props: {
   )
 }
 
-function pattern(id: "configure" | "write" | "read", help: string): Column<Permission> {
-  return {
-    id,
-    label: `${id[0]?.toUpperCase() ?? ""}${id.slice(1)}`,
-    help,
-    cell: (row) =>
-      row[id] === "" ? <span class="zero">nothing</span> : <span class="pattern">{row[id]}</span>,
-  }
+type Row = Permission | TopicPermission
+
+interface PatternField {
+  readonly id: "configure" | "write" | "read"
+  readonly label: string
+  /** In the head of its column. */
+  readonly help?: string
+  readonly hint: string
 }
 
-export function Permissions({ subject }: { subject: Subject }): JSX.Element {
-  const { data, error } = usePoll<readonly Permission[]>(listPath(subject, "permissions")).state
-    .value
-  const edited = useSignal<Permission | "new" | null>(null)
+interface Kind {
+  readonly path: string
+  readonly noun: readonly [one: string, many: string]
+  readonly title: string
+  /** The verb stands before it. */
+  readonly thing: string
+  readonly hasExchange: boolean
+  readonly fields: readonly PatternField[]
+  readonly emptyText: (subject: Subject) => string
+  readonly warning: (row: Row) => string
+}
+
+const PERMISSIONS: Kind = {
+  path: "permissions",
+  noun: ["permission", "permissions"],
+  title: "Permissions",
+  thing: "permissions",
+  hasExchange: false,
+  fields: [
+    {
+      id: "configure",
+      label: "Configure",
+      help: "Names that may be declared and deleted",
+      hint: "May declare and delete queues and exchanges of these names.",
+    },
+    {
+      id: "write",
+      label: "Write",
+      help: "Names that may be published and bound to",
+      hint: "May publish to these exchanges and bind these queues.",
+    },
+    {
+      id: "read",
+      label: "Read",
+      help: "Names that may be consumed, purged and bound from",
+      hint: "May consume, get and purge these queues, and bind to these exchanges.",
+    },
+  ],
+  emptyText: ({ user }) =>
+    user === undefined
+      ? "Nobody can use this virtual host. Set a permission for a user."
+      : "This user cannot open any virtual host. Set a permission for one.",
+  warning: ({ user, vhost }) =>
+    `${user} can then no longer use the virtual host ${vhost}. Open channels may go on for a moment.`,
+}
+
+const TOPIC_PERMISSIONS: Kind = {
+  path: "topic-permissions",
+  noun: ["topic permission", "topic permissions"],
+  title: "Topic permissions",
+  thing: "topic permission",
+  hasExchange: true,
+  fields: [
+    {
+      id: "write",
+      label: "Write keys",
+      hint: "Routing keys that may be published with, as a regular expression. {username} and {vhost} stand for those of the connection.",
+    },
+    { id: "read", label: "Read keys", hint: "Routing keys that may be bound with." },
+  ],
+  emptyText: () => "All routing keys are allowed. Set one to limit the keys at a topic exchange.",
+  warning: (row) =>
+    `${row.user} may then use every routing key at ${exchangeOf(row)} in ${row.vhost}.`,
+}
+
+interface PermissionsProps {
+  readonly subject: Subject
+}
+
+export const Permissions = ({ subject }: PermissionsProps): JSX.Element => (
+  <PermissionPanel kind={PERMISSIONS} subject={subject} />
+)
+export const TopicPermissions = ({ subject }: PermissionsProps): JSX.Element => (
+  <PermissionPanel kind={TOPIC_PERMISSIONS} subject={subject} />
+)
+
+function exchangeOf(row: Row): string {
+  return "exchange" in row ? row.exchange : ""
+}
+
+function patternOf(row: Row, id: PatternField["id"]): string {
+  return id === "configure" ? ("configure" in row ? row.configure : "") : row[id]
+}
+
+/** `guest at amq.topic`, `guest on /` */
+function nameOf(row: Row): string {
+  return "exchange" in row ? `${row.user} at ${row.exchange}` : `${row.user} on ${row.vhost}`
+}
+
+interface KindProps extends PermissionsProps {
+  readonly kind: Kind
+}
+
+function PermissionPanel({ kind, subject }: KindProps): JSX.Element {
+  const { path, noun, title, fields } = kind
+  const { data, error } = usePoll<readonly Row[]>(listPath(subject, path)).state.value
+  const edited = useSignal<Row | "new" | null>(null)
   return (
     <Panel
       isFlush
-      title="Permissions"
+      title={title}
       actions={
         <Button icon="plus" onClick={() => (edited.value = "new")}>
-          Set permission
+          Set {noun[0]}
         </Button>
       }
     >
-      <DataTable<Permission>
-        id={subject.user === undefined ? "vhost-permissions" : "user-permissions"}
-        noun={["permission", "permissions"]}
+      <DataTable<Row>
+        id={`${subject.user === undefined ? "vhost" : "user"}-${path}`}
+        noun={noun}
         isLocal
         isCompact
         rows={data}
         error={error}
         columns={[
           otherColumn(subject),
-          pattern("configure", "Names that may be declared and deleted"),
-          pattern("write", "Names that may be published and bound to"),
-          pattern("read", "Names that may be consumed, purged and bound from"),
+          ...(kind.hasExchange ? [{ id: "exchange", label: "Exchange", cell: exchangeOf }] : []),
+          ...fields.map((field) => patternColumn(field)),
           {
             id: "actions",
             label: "",
             isSortable: false,
             cell: (row) => (
               <RowActions
-                name={`${row.user} on ${row.vhost}`}
+                name={nameOf(row)}
                 onEdit={() => (edited.value = row)}
-                onClear={() => void clear(row)}
+                onClear={() => void clear(kind, row)}
               />
             ),
           },
         ]}
-        rowKey={({ user, vhost }) => `${user} ${vhost}`}
-        searchText={({ user, vhost }) => (subject.user === undefined ? user : vhost)}
-        empty={{
-          title: "No permissions",
-          text:
-            subject.user === undefined
-              ? "Nobody can use this virtual host. Set a permission for a user."
-              : "This user cannot open any virtual host. Set a permission for one.",
-        }}
+        rowKey={(row) => `${row.user} ${row.vhost} ${exchangeOf(row)}`}
+        searchText={(row) => `${row.user} ${row.vhost} ${exchangeOf(row)}`}
+        empty={{ title: `No ${noun[1]}`, text: kind.emptyText(subject) }}
       />
       {edited.value !== null && (
         <PermissionForm
+          kind={kind}
           subject={subject}
           row={edited.value === "new" ? null : edited.value}
           onClose={() => (edited.value = null)}
@@ -154,68 +240,81 @@ export function Permissions({ subject }: { subject: Subject }): JSX.Element {
   )
 }
 
-async function clear({ user, vhost }: Permission): Promise<void> {
-  const isSure = await confirm({
-    title: "Clear permissions",
-    text: `${user} can then no longer use the virtual host ${vhost}. Open channels may go on for a moment.`,
-    action: "Clear permissions",
-    isDangerous: true,
-  })
-  if (isSure)
-    await act(() => del(apiPath`permissions/${vhost}/${user}`), `Cleared ${user} on ${vhost}`)
+function patternColumn({ id, label, help }: PatternField): Column<Row> {
+  return {
+    id,
+    label,
+    ...(help !== undefined && { help }),
+    cell: (row) => {
+      const pattern = patternOf(row, id)
+      return pattern === "" ? (
+        <span class="zero">nothing</span>
+      ) : (
+        <span class="mono">{pattern}</span>
+      )
+    },
+  }
 }
 
-function PermissionForm(props: {
-  subject: Subject
-  row: Permission | null
-  onClose: () => void
-}): JSX.Element {
-  const { subject, row, onClose } = props
+async function clear({ path, thing, warning }: Kind, row: Row): Promise<void> {
+  const { user, vhost } = row
+  const title = `Clear ${thing}`
+  if (!(await confirm({ title, text: warning(row), action: title, isDangerous: true }))) return
+  const exchange = "exchange" in row ? apiPath`/${row.exchange}` : ""
+  await act(() => del(apiPath`${path}/${vhost}/${user}` + exchange), `Cleared ${nameOf(row)}`)
+}
+
+interface PermissionFormProps extends KindProps {
+  readonly row: Row | null
+  readonly onClose: () => void
+}
+
+function PermissionForm({ kind, subject, row, onClose }: PermissionFormProps): JSX.Element {
+  const { path, noun, hasExchange, fields } = kind
   const other = useSignal(
     (subject.user === undefined ? row?.user : row?.vhost) ??
       (subject.user === undefined ? "" : defaultVhost.value),
   )
-  const configure = useSignal(row?.configure ?? ".*")
-  const write = useSignal(row?.write ?? ".*")
-  const read = useSignal(row?.read ?? ".*")
-  const submit = async (): Promise<void> => {
+  const exchange = useSignal(row === null ? "amq.topic" : exchangeOf(row))
+  // The fields of a kind are fixed, so the hooks are always the same.
+  const values = fields.map(({ id }) => useSignal(row === null ? ".*" : patternOf(row, id)))
+  const submit = async (): Promise<string> => {
     const { user = other.value, vhost = other.value } = subject
-    await put(apiPath`permissions/${vhost}/${user}`, {
-      configure: configure.value,
-      write: write.value,
-      read: read.value,
+    await put(apiPath`${path}/${vhost}/${user}`, {
+      ...(hasExchange && { exchange: exchange.value }),
+      ...Object.fromEntries(fields.map(({ id }, index) => [id, values[index]?.value])),
     })
-    toast("success", `${user} has new permissions on ${vhost}`)
-    refreshAll()
-    onClose()
+    return `${user} has new ${noun[1]} ${hasExchange ? `at ${exchange.value}` : `on ${vhost}`}`
   }
   return (
-    <Dialog title={row === null ? "Set permission" : "Edit permission"} onClose={onClose}>
-      <Form action="Set permission" onSubmit={submit} onCancel={onClose}>
-        <OtherField subject={subject} value={other} isFixed={row !== null} />
+    <FormDialog
+      title={`${row === null ? "Set" : "Edit"} ${noun[0]}`}
+      action={`Set ${noun[0]}`}
+      onSubmit={submit}
+      onClose={onClose}
+    >
+      <SubjectField
+        kind={subject.user === undefined ? "user" : "vhost"}
+        value={other}
+        isFixed={row !== null}
+      />
+      {hasExchange && (
         <Field
-          label="Configure"
-          value={configure}
-          isMono
-          hint="May declare and delete queues and exchanges of these names."
+          label="Exchange"
+          value={exchange}
+          isRequired
+          isDisabled={row !== null}
+          hint="A topic exchange; it need not exist yet."
         />
-        <Field
-          label="Write"
-          value={write}
-          isMono
-          hint="May publish to these exchanges and bind these queues."
-        />
-        <Field
-          label="Read"
-          value={read}
-          isMono
-          hint="May consume, get and purge these queues, and bind to these exchanges."
-        />
-        <p class="field-hint">
-          Regular expressions that are searched in the name: <code>.*</code> is everything, empty is
-          nothing, <code>^app\.</code> is what begins with app.
-        </p>
-      </Form>
-    </Dialog>
+      )}
+      {fields.map(({ id, label, hint }, index) => {
+        const value = values[index]
+        return value && <Field key={id} label={label} value={value} isMono hint={hint} />
+      })}
+      <p class="field-hint">
+        Regular expressions that are searched in the name or key: <code>.*</code> is everything,
+        empty is nothing, <code>^app\.</code> is what begins with app.
+      </p>
+    </FormDialog>
   )
 }

@@ -1,76 +1,60 @@
 import { useSignal } from "@preact/signals"
 import type { JSX } from "preact"
-import {
-  Badge,
-  Button,
-  ErrorBanner,
-  KeyValues,
-  Loading,
-  Page,
-  Panel,
-} from "../../components/basics.tsx"
-import { Dialog } from "../../components/dialog.tsx"
-import { Form } from "../../components/form.tsx"
+import { Badge, Button, KeyValues, Panel } from "../../components/basics.tsx"
+import { FormDialog } from "../../components/form-dialog.tsx"
+import { ThingPage } from "../../components/thing-page.tsx"
 import { act } from "../../core/act.ts"
 import { put } from "../../core/api.ts"
 import { confirm } from "../../core/confirm.ts"
 import { leaveTo } from "../../core/leave.ts"
 import { user as me } from "../../core/session.ts"
-import { toast } from "../../core/toasts.ts"
-import { refreshAll, usePoll } from "../../core/use-poll.ts"
+import { usePoll } from "../../core/use-poll.ts"
 import { apiPath, href } from "../../lib/route.ts"
 import type { Params } from "../../lib/route.ts"
 import { LimitsPanel, USER_LIMITS } from "../limits/limits-panel.tsx"
 import { PasswordField } from "./password-field.tsx"
-import { Permissions } from "./permissions.tsx"
+import { Permissions, TopicPermissions } from "./permissions.tsx"
 import { splitTags, TagField } from "./tag-field.tsx"
-import { TopicPermissions } from "./topic-permissions.tsx"
 import type { UserRow } from "./types.ts"
 import { deleteUsers } from "./users.tsx"
 
 /** One user: tags, password, permissions, limits. */
 export function User({ params: { name = "" } }: { params: Params }): JSX.Element {
   const poll = usePoll<UserRow>(apiPath`users/${name}`)
-  const { data, error } = poll.state.value
   const isEditing = useSignal(false)
   return (
-    <Page
+    <ThingPage
+      poll={poll}
       title={name}
       parent={{ label: "Users", href: "#/users" }}
-      badges={name === me.value?.name && <Badge tone="accent">you</Badge>}
-      actions={
-        data !== null && (
-          <>
-            <Button icon="edit" onClick={() => (isEditing.value = true)}>
-              Edit user
-            </Button>
-            <Button
-              kind="danger"
-              icon="trash"
-              onClick={() => void deleteUsers([name], () => leaveTo(href(["users"])))}
-            >
-              Delete user
-            </Button>
-          </>
-        )
-      }
+      badges={() => name === me.value?.name && <Badge tone="accent">you</Badge>}
+      actions={() => (
+        <>
+          <Button icon="edit" onClick={() => (isEditing.value = true)}>
+            Edit user
+          </Button>
+          <Button
+            kind="danger"
+            icon="trash"
+            onClick={() => void deleteUsers([name], () => leaveTo(href(["users"])))}
+          >
+            Delete user
+          </Button>
+        </>
+      )}
     >
-      {error !== null && <ErrorBanner error={error} retry={() => poll.refresh()} />}
-      {data === null && error === null && <Loading lines={6} />}
-      {data !== null && (
+      {(user) => (
         <>
           <div class="columns">
-            <Details user={data} />
-            <LimitsPanel kind="user" name={name} limits={data.limits} known={USER_LIMITS} />
+            <Details user={user} />
+            <LimitsPanel kind="user" name={name} limits={user.limits} known={USER_LIMITS} />
           </div>
           <Permissions subject={{ user: name }} />
           <TopicPermissions subject={{ user: name }} />
+          {isEditing.value && <EditUser user={user} onClose={() => (isEditing.value = false)} />}
         </>
       )}
-      {isEditing.value && data !== null && (
-        <EditUser user={data} onClose={() => (isEditing.value = false)} />
-      )}
-    </Page>
+    </ThingPage>
   )
 }
 
@@ -121,24 +105,26 @@ async function removePassword(name: string): Promise<void> {
 function EditUser({ user, onClose }: { user: UserRow; onClose: () => void }): JSX.Element {
   const password = useSignal("")
   const tags = useSignal(user.tags.join(", "))
-  const submit = async (): Promise<void> => {
+  const submit = async (): Promise<string> => {
     await put(apiPath`users/${user.name}`, {
       ...(password.value === "" ? {} : { password: password.value }),
       tags: splitTags(tags.value),
     })
-    toast("success", `Changed ${user.name}`)
-    refreshAll()
-    onClose()
+    return `Changed ${user.name}`
   }
   return (
-    <Dialog title={`Edit ${user.name}`} isDrawer onClose={onClose}>
-      <Form action="Save user" onSubmit={submit} onCancel={onClose}>
-        <PasswordField
-          value={password}
-          hint="Empty: it stays as it is. A new one ends the user's sessions in this UI."
-        />
-        <TagField value={tags} />
-      </Form>
-    </Dialog>
+    <FormDialog
+      title={`Edit ${user.name}`}
+      isDrawer
+      action="Save user"
+      onSubmit={submit}
+      onClose={onClose}
+    >
+      <PasswordField
+        value={password}
+        hint="Empty: it stays as it is. A new one ends the user's sessions in this UI."
+      />
+      <TagField value={tags} />
+    </FormDialog>
   )
 }

@@ -1,10 +1,8 @@
 import { useSignal } from "@preact/signals"
 import type { JSX } from "preact"
-import { Dialog } from "../../components/dialog.tsx"
-import { Checkbox, Field, Form, Select } from "../../components/form.tsx"
+import { FormDialog } from "../../components/form-dialog.tsx"
+import { Checkbox, Field, Select } from "../../components/form.tsx"
 import { put } from "../../core/api.ts"
-import { toast } from "../../core/toasts.ts"
-import { refreshAll } from "../../core/use-poll.ts"
 import { loadVhosts } from "../../core/vhosts.ts"
 import { apiPath } from "../../lib/route.ts"
 import { splitTags } from "../users/tag-field.tsx"
@@ -31,47 +29,45 @@ export function VhostForm({
   const type = useSignal(row?.default_queue_type ?? "")
   const isProtected = useSignal(row?.protected_from_deletion ?? false)
   const action = row === null ? "Add virtual host" : "Save virtual host"
-  const submit = async (): Promise<void> => {
+  const submit = async (): Promise<string> => {
     await put(apiPath`vhosts/${name.value}`, {
       description: description.value,
       tags: splitTags(tags.value),
       protected_from_deletion: isProtected.value,
       ...(type.value === "" ? {} : { default_queue_type: type.value }),
     })
-    toast("success", `${row === null ? "Added" : "Changed"} ${name.value}`)
     await loadVhosts()
-    refreshAll()
-    onClose()
+    return `${row === null ? "Added" : "Changed"} ${name.value}`
   }
   return (
-    <Dialog
+    <FormDialog
       title={row === null ? "Add virtual host" : `Edit ${row.name}`}
       isDrawer
+      action={action}
+      onSubmit={submit}
       onClose={onClose}
     >
-      <Form action={action} onSubmit={submit} onCancel={onClose}>
-        <Field
-          label="Name"
-          value={name}
-          isRequired
-          hasFocus={row === null}
-          isDisabled={row !== null}
-          hint="You get all permissions on a new one."
-        />
-        <Field label="Description" value={description} />
-        <Field label="Tags" value={tags} hint="Words of your own, separated by commas." />
-        <Select
-          label="Default queue type"
-          value={type}
-          options={TYPES}
-          hint="Of queues that are declared without x-queue-type."
-        />
-        <Checkbox
-          label="Protected from deletion"
-          value={isProtected}
-          hint="It cannot be deleted until the protection is taken back."
-        />
-      </Form>
-    </Dialog>
+      <Field
+        label="Name"
+        value={name}
+        isRequired
+        hasFocus={row === null}
+        isDisabled={row !== null}
+        hint="You get all permissions on a new one."
+      />
+      <Field label="Description" value={description} />
+      <Field label="Tags" value={tags} hint="Words of your own, separated by commas." />
+      <Select
+        label="Default queue type"
+        value={type}
+        options={TYPES}
+        hint="Of queues that are declared without x-queue-type."
+      />
+      <Checkbox
+        label="Protected from deletion"
+        value={isProtected}
+        hint="It cannot be deleted until the protection is taken back."
+      />
+    </FormDialog>
   )
 }

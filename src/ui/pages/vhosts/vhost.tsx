@@ -1,26 +1,13 @@
 import { useSignal } from "@preact/signals"
 import type { JSX } from "preact"
-import {
-  Badge,
-  Button,
-  ErrorBanner,
-  KeyValues,
-  Loading,
-  Page,
-  Panel,
-  Tile,
-  Tiles,
-} from "../../components/basics.tsx"
-import { Chart } from "../../components/chart.tsx"
-import type { Line } from "../../components/chart.tsx"
-import { RateChart } from "../../components/rate-chart.tsx"
-import type { RateLine } from "../../components/rate-chart.tsx"
+import { Badge, Button, KeyValues, Panel, Tile, Tiles } from "../../components/basics.tsx"
+import { ThingPage } from "../../components/thing-page.tsx"
+import { TrafficCharts } from "../../components/traffic-charts.tsx"
 import { act } from "../../core/act.ts"
 import { del, post } from "../../core/api.ts"
 import { confirm } from "../../core/confirm.ts"
 import { leaveTo } from "../../core/leave.ts"
 import { may } from "../../core/session.ts"
-import { useHistory } from "../../core/use-history.ts"
 import { usePoll } from "../../core/use-poll.ts"
 import { loadVhosts } from "../../core/vhosts.ts"
 import { formatByteRate, formatRate, formatShort } from "../../lib/format.ts"
@@ -29,46 +16,45 @@ import { MESSAGE_SAMPLES } from "../../lib/samples.ts"
 import type { Params } from "../../lib/route.ts"
 import { LimitsPanel, VHOST_LIMITS } from "../limits/limits-panel.tsx"
 import { rateOf } from "../overview/types.ts"
-import { Permissions } from "../users/permissions.tsx"
-import { TopicPermissions } from "../users/topic-permissions.tsx"
+import { Permissions, TopicPermissions } from "../users/permissions.tsx"
 import type { VhostRow } from "./types.ts"
 import { VhostForm } from "./vhost-form.tsx"
 
 /** One vhost: its traffic, metadata, limits and permissions. */
 export function Vhost({ params: { name = "" } }: { params: Params }): JSX.Element {
   const poll = usePoll<VhostRow>(apiPath`vhosts/${name}`)
-  const { data, error, receivedMs } = poll.state.value
+  const description = poll.state.value.data?.description
   const isEditing = useSignal(false)
   return (
-    <Page
+    <ThingPage
+      poll={poll}
       title={name}
-      about={data?.description === "" ? undefined : data?.description}
+      about={description === "" ? undefined : description}
       parent={{ label: "Virtual hosts", href: "#/vhosts" }}
-      badges={
-        data?.protected_from_deletion === true && <Badge title="Cannot be deleted">protected</Badge>
+      badges={(vhost) =>
+        vhost.protected_from_deletion && <Badge title="Cannot be deleted">protected</Badge>
       }
-      actions={
-        data !== null &&
-        may("administrator") && <Actions vhost={data} onEdit={() => (isEditing.value = true)} />
+      actions={(vhost) =>
+        may("administrator") && <Actions vhost={vhost} onEdit={() => (isEditing.value = true)} />
       }
     >
-      {error !== null && <ErrorBanner error={error} retry={() => poll.refresh()} />}
-      {data === null && error === null && <Loading lines={8} />}
-      {data !== null && <Traffic vhost={data} receivedMs={receivedMs} />}
-      {data !== null && may("administrator") && (
+      {(vhost, receivedMs) => (
         <>
-          <div class="columns">
-            <Details vhost={data} />
-            <LimitsPanel kind="vhost" name={name} limits={data.limits} known={VHOST_LIMITS} />
-          </div>
-          <Permissions subject={{ vhost: name }} />
-          <TopicPermissions subject={{ vhost: name }} />
+          <Traffic vhost={vhost} receivedMs={receivedMs} />
+          {may("administrator") && (
+            <>
+              <div class="columns">
+                <Details vhost={vhost} />
+                <LimitsPanel kind="vhost" name={name} limits={vhost.limits} known={VHOST_LIMITS} />
+              </div>
+              <Permissions subject={{ vhost: name }} />
+              <TopicPermissions subject={{ vhost: name }} />
+            </>
+          )}
+          {isEditing.value && <VhostForm row={vhost} onClose={() => (isEditing.value = false)} />}
         </>
       )}
-      {isEditing.value && data !== null && (
-        <VhostForm row={data} onClose={() => (isEditing.value = false)} />
-      )}
-    </Page>
+    </ThingPage>
   )
 }
 
@@ -120,32 +106,8 @@ async function remove({ name, messages }: VhostRow): Promise<void> {
   }, `Deleted ${name}`)
 }
 
-const RATES: readonly RateLine[] = [
-  ["publish", "Publish", 1],
-  ["deliver_get", "Deliver", 2],
-  ["ack", "Ack", 5],
-  ["confirm", "Confirm", 3],
-  ["redeliver", "Redeliver", 4],
-  ["return_unroutable", "Unroutable", 6],
-]
-
-const LENGTHS = ["messages_unacknowledged", "messages_ready"]
-
 function Traffic({ vhost, receivedMs }: { vhost: VhostRow; receivedMs: number }): JSX.Element {
   const { message_stats: stats, messages_ready: ready, messages_unacknowledged: unacked } = vhost
-  const samples = useHistory({
-    kind: "gauge",
-    seedPath: withQuery(apiPath`vhosts/${vhost.name}`, MESSAGE_SAMPLES),
-    fields: LENGTHS,
-    values: { ...vhost },
-    receivedMs,
-  })
-  const times = samples.map(({ timeMs }) => timeMs / 1000)
-  const line = (label: string, color: number, index: number): Line => ({
-    label,
-    color,
-    values: samples.map(({ values }) => values[index] ?? null),
-  })
   return (
     <>
       <Tiles>
@@ -159,26 +121,12 @@ function Traffic({ vhost, receivedMs }: { vhost: VhostRow; receivedMs: number })
         <Tile label="Received" value={formatByteRate(vhost.recv_oct_details.rate)} />
         <Tile label="Sent" value={formatByteRate(vhost.send_oct_details.rate)} />
       </Tiles>
-      <div class="columns is-even">
-        <Panel title="Queued messages">
-          <Chart
-            title="Queued messages"
-            times={times}
-            lines={[line("Unacked", 2, 0), line("Ready", 1, 1)]}
-            isStacked
-            format={formatShort}
-          />
-        </Panel>
-        <Panel title="Message rates">
-          <RateChart
-            title="Message rates"
-            stats={stats}
-            lines={RATES}
-            receivedMs={receivedMs}
-            format={formatRate}
-          />
-        </Panel>
-      </div>
+      <TrafficCharts
+        seedPath={withQuery(apiPath`vhosts/${vhost.name}`, MESSAGE_SAMPLES)}
+        counts={{ ...vhost }}
+        stats={stats}
+        receivedMs={receivedMs}
+      />
     </>
   )
 }

@@ -5,34 +5,14 @@ import { DataTable } from "../../components/data-table.tsx"
 import type { Column } from "../../components/data-table.tsx"
 import { may } from "../../core/session.ts"
 import { usePoll } from "../../core/use-poll.ts"
-import { formatByteRate, formatNumber, formatRate } from "../../lib/format.ts"
+import { formatByteRate } from "../../lib/format.ts"
 import { href } from "../../lib/route.ts"
-import { rateOf } from "../overview/types.ts"
-import { dimZero } from "../queues/queue-columns.tsx"
+import { dimZero, numberColumn } from "../../components/number-column.tsx"
 import type { Permission } from "../users/types.ts"
 import type { VhostRow } from "./types.ts"
 import { VhostForm } from "./vhost-form.tsx"
 
 /** The list of vhosts. */
-function counted(
-  id: "messages" | "messages_ready" | "messages_unacknowledged",
-  label: string,
-): Column<VhostRow> {
-  return { id, label, isNumber: true, cell: (row) => dimZero(row[id], formatNumber(row[id])) }
-}
-
-function rated(metric: string, label: string): Column<VhostRow> {
-  return {
-    id: `message_stats.${metric}_details.rate`,
-    label,
-    isNumber: true,
-    cell: ({ message_stats: stats }) => {
-      const { rate } = rateOf(stats, metric)
-      return dimZero(rate, formatRate(rate))
-    },
-  }
-}
-
 const COLUMNS: readonly Column<VhostRow>[] = [
   {
     id: "name",
@@ -44,7 +24,7 @@ const COLUMNS: readonly Column<VhostRow>[] = [
       </>
     ),
   },
-  { id: "description", label: "Description", cell: ({ description }) => description },
+  { id: "description", label: "Description", isWide: true, cell: ({ description }) => description },
   { id: "tags", label: "Tags", isOptional: true, cell: ({ tags }) => tags.join(", ") },
   {
     id: "default_queue_type",
@@ -53,21 +33,13 @@ const COLUMNS: readonly Column<VhostRow>[] = [
     isOptional: true,
     cell: ({ default_queue_type: type }) => type ?? <span class="zero">classic</span>,
   },
-  counted("messages_ready", "Ready"),
-  counted("messages_unacknowledged", "Unacked"),
-  counted("messages", "Total"),
-  rated("publish", "Publish"),
-  rated("deliver_get", "Deliver"),
-  ...(["recv", "send"] as const).map((way): Column<VhostRow> => ({
-    id: `${way}_oct_details.rate`,
-    label: way === "recv" ? "Received" : "Sent",
-    isNumber: true,
-    isOptional: true,
-    cell: (row) => {
-      const { rate } = row[`${way}_oct_details`]
-      return dimZero(rate, formatByteRate(rate))
-    },
-  })),
+  numberColumn("messages_ready", "Ready"),
+  numberColumn("messages_unacknowledged", "Unacked"),
+  numberColumn("messages", "Total"),
+  numberColumn("message_stats.publish_details.rate", "Publish"),
+  numberColumn("message_stats.deliver_get_details.rate", "Deliver"),
+  numberColumn("recv_oct_details.rate", "Received", { format: formatByteRate, isOptional: true }),
+  numberColumn("send_oct_details.rate", "Sent", { format: formatByteRate, isOptional: true }),
 ]
 
 function usersColumn(permissions: readonly Permission[]): Column<VhostRow> {
