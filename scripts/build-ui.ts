@@ -117,12 +117,20 @@ export async function buildUi(target = TARGET): Promise<Manifest | null> {
     assets.push(write(folder, basename(path), Buffer.from(contents)))
   write(folder, "favicon.svg", readFileSync(`${SOURCE}/favicon.svg`))
   write(folder, "index.html", Buffer.from(indexPage(assets)))
+  writeFileSync(join(folder, "licenses.txt"), licenses())
   const gzipSize = assets.reduce((sum, asset) => sum + asset.gzipSize, 0)
   const manifest: Manifest = { index: "index.html", assets, gzipSize }
   writeFileSync(join(folder, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`)
   rmSync(target, { recursive: true, force: true })
   renameSync(folder, target)
   return manifest
+}
+
+/** Of the libraries in the bundle: they want to be named wherever it goes. */
+function licenses(): string {
+  return ["preact", "@preact/signals", "@preact/signals-core", "uplot"]
+    .map((name) => `${name}\n\n${readFileSync(`node_modules/${name}/LICENSE`, "utf8").trim()}\n`)
+    .join("\n----\n\n")
 }
 
 function write(folder: string, name: string, bytes: Buffer): Asset {

@@ -168,7 +168,10 @@ export class SeriesTable<T extends object> {
     if (!isOne) rounds.ringCount++
     this.#samples[row] = samples
     const [ring] = ringsIn(samples)
-    ring?.push(rounds.nowMs - rounds.seconds * 1000, this.#lastOf(row))
+    const first = this.#lastOf(row)
+    // What there is one of has been there before: its levels have not begun at zero.
+    if (isOne) for (let i = this.#counterCount; i < this.#width; i++) first[i] = this.#values[i]!
+    ring?.push(rounds.nowMs - rounds.seconds * 1000, first)
   }
 
   #lastOf(row: number): number[] {
