@@ -213,6 +213,14 @@ test("scrolling uses the rows again, and news that change nothing draw nothing",
   const refreshed = await measured(page, "refresh", "/api/queues?", () => page.keyboard.press("r"))
   assert.equal(refreshed.made, 0)
   assert.ok(refreshed.changes <= 4, `${String(refreshed.changes)} changes`)
+  // Another page begins at its top, and is scrolled without waiting for news.
+  await page.getByLabel("Refresh every").selectOption("0")
+  await page.getByRole("button", { name: "Next" }).click()
+  await page.locator("tr[aria-rowindex='502']").waitFor()
+  await page.locator(".table-scroll").hover()
+  await page.mouse.wheel(0, 3400)
+  await page.locator("tr[aria-rowindex='605']").waitFor()
+  assert.ok((await places(page)).isFull)
 })
 
 /** Where rows and columns are, and which row has the focus. */

@@ -94,6 +94,8 @@ addEventListener("resize", () => {
 
 function useWindow<Row>(props: BodyProps<Row>): Window & { readonly first: number } {
   const { box, top, shownKey, items } = props
+  // Read in any case, so that scrolling draws the rows.
+  const scrolled = top.value
   const lastKey = useRef(shownKey)
   const isNew = lastKey.current !== shownKey
   /** Nothing but what is seen until it is seen. */
@@ -107,7 +109,7 @@ function useWindow<Row>(props: BodyProps<Row>): Window & { readonly first: numbe
     lastKey.current = shownKey
     if (held !== null) box.current?.scrollTo(held)
   })
-  const first = isNew ? 0 : top.value
+  const first = isNew ? 0 : scrolled
   const beside = overscan.value
   const rows = screenRows.value + (beside > 0 ? STEP : 0)
   const isAll = rows === Infinity
