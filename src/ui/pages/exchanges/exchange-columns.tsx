@@ -29,7 +29,8 @@ export function Policies({ exchange }: { exchange: ExchangeRow }): JSX.Element {
   const { policy, operator_policy: operator } = exchange
   return (
     <>
-      {policy !== null && <a href={href(["policies"], { name: policy })}>{policy}</a>}{" "}
+      {policy !== null && <a href={href(["policies"], { name: policy })}>{policy}</a>}
+      {policy !== null && operator !== null && " "}
       {operator !== null && <Badge title="Operator policy">{operator}</Badge>}
     </>
   )

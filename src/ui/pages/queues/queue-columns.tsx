@@ -48,7 +48,8 @@ export const QUEUE_COLUMNS: readonly Column<QueueRow>[] = [
     isWide: true,
     cell: ({ policy, operator_policy: operator }) => (
       <>
-        {policy !== null && <a href={href(["policies"], { name: policy })}>{policy}</a>}{" "}
+        {policy !== null && <a href={href(["policies"], { name: policy })}>{policy}</a>}
+        {policy !== null && operator !== null && " "}
         {operator !== null && <Badge title="Operator policy">{operator}</Badge>}
       </>
     ),
