@@ -35,7 +35,7 @@ export class CommitScopes implements CommitScope {
 
   add(place: CommitScope): void {
     const places = this.#places
-    if (places.includes(place) || places.length > PLACES_MAX) return
+    if (places.length > PLACES_MAX || places.includes(place)) return
     places.push(places.length === PLACES_MAX ? ANYWHERE : place)
   }
 
